@@ -1,6 +1,8 @@
 """CSV files: the result for each, and that nothing is silently misread."""
 
 import bz2
+import csv
+import gc
 import gzip
 import lzma
 import subprocess
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from fastmlp.errors import DataError
-from fastmlp.tables.reading.formats import csv_by_pyarrow, csv_files
+from fastmlp.tables.reading.formats import csv_by_pyarrow, csv_files, opening
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Text
 
@@ -271,6 +273,80 @@ def test_quotes_of_other_kinds(table):
     assert table("name,x\n" + rows).columns["name"].values[3] == 'say "hi" 3'
 
 
+def test_cells_that_end_in_a_backslash(table):
+    rows = "".join(f'"C:\\a, b\\","c, d\\",{i}\n' for i in range(60))
+    got = table("f,g,y\n" + rows)
+    assert {*plain(got)["f"], *plain(got)["g"]} == {"C:\\a, b\\", "c, d\\"}
+    got = table("f,g\n" + '"say \\"hi, you\\"",""\n' * 60)
+    assert set(plain(got)["f"]) == {'say "hi, you"'}
+    got = table("f,g\n" + '"5\\", long" ,"x"\n' * 60)
+    assert set(plain(got)["f"]) == {'5", long'}
+
+
+@pytest.fixture(params=["held", "read again"])
+def memory(request, monkeypatch):
+    """Text that is held in memory or read again from the file, and a small sample of it."""
+    monkeypatch.setattr(opening, "_SAMPLE", 1 << 12)
+    if request.param == "read again":
+        monkeypatch.setattr(opening, "_LARGE", 1 << 10)
+        monkeypatch.setattr(opening, "_SCANNED", 1000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("written", "cell"),
+    [
+        ('"2"" pipe"', '2" pipe'),
+        ('"a, b"', "a, b"),
+        ('"a, b\\"', "a, b\\"),
+        ('"a \\"b\\""', 'a "b"'),
+        ('"a\nb"', "a\nb"),
+        ('2" pipe', '2" pipe'),
+    ],
+)
+def test_the_first_quote_far_below(table, memory, encoding, written, cell):
+    text = "p,y\n" + "größe,1\n" * 2_000 + f"{written},2\n" * 50
+    got = table(text.encode(encoding))
+    assert (got.notes, len(got)) == ([], 2_050)
+    assert list(got.columns["p"].values) == ["größe", cell]
+    assert got.columns["p"].codes[-50:].all()
+
+
+def test_quoted_numbers_and_unclosed_quotes_far_below(table, memory):
+    text = "a,y\n" + "1,x\n" * 2_000
+    assert table(text + '"2",x\n').columns["a"].tolist() == [1.0] * 2_000 + [2.0]
+    with pytest.raises(DataError, match="quote is opened and not closed: 9 lines follow"):
+        table(text + '1,"x\n' + "1,x\n" * 9)
+
+
+def test_a_gap_far_below_in_one_column(table, memory):
+    column = table("v\n" + "1.5\n" * 2_000 + '""\n').columns["v"]
+    assert column[:-1].tolist() == [1.5] * 2_000
+    assert np.isnan(column[-1])
+
+
+@pytest.mark.parametrize("length", [140_000, 300_000])
+def test_long_lines(table, length):
+    """Longer than the limit of Python's `csv`, which stays, and than the sample."""
+    limit = csv.field_size_limit()
+    name, cell = "a" * length, "b" * length
+    got = table(f"{name},y\n" + f"{cell},2.5\n" * 2)
+    assert plain(got) == {name: [cell, cell], "y": [2.5, 2.5]}
+    assert got.notes == []
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("names", ["a,t,y", "a,y,t"])
+def test_line_breaks_within_quotes_of_the_last_row(table, names):
+    text = "Pros:\nfast, light, cheap\nend"
+    cells = {"a": "1", "t": f'"{text}"', "y": "2"}
+    last = ",".join(cells[name] for name in names.split(","))
+    got = table(f"{names}\n" + "3,4,5\n" * 50 + last)
+    assert (len(got), plain(got)["t"][-1]) == (51, text)
+    with pytest.raises(DataError, match="quote is opened and not closed: 1 line follows"):
+        table("a,y,t\n" + "3,4,5\n" * 50 + '1,2,"x\n3,4,x\n')
+
+
 def test_a_known_header_decides_the_delimiter(table):
     assert list(table("a,b;c\n1,2;3\n", expected={"a,b", "c"}).columns) == ["a,b", "c"]
     assert list(table("a,b;c\n1,2;3\n", expected={"a", "b;c"}).columns) == ["a", "b;c"]
@@ -365,6 +441,7 @@ def test_reading_leaves_the_memory_pool_of_pyarrow(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     path = tmp_path / "numbers.csv"
     path.write_text("a,b\n" + "".join(f"{row}.5,{row}\n" for row in range(500)))
+    gc.collect()  # what other tests have left
     before, bytes_before = pyarrow.default_memory_pool(), pyarrow.total_allocated_bytes()
     with ThreadPoolExecutor(4) as pool:
         tables = list(pool.map(read, [path] * 24))

@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.arrow_cells import arrow_numbers, arrow_text, from_arrow, release_unused
-from fastmlp.tables.reading.formats.dialect import SAMPLE, Dialect
+from fastmlp.tables.reading.formats.dialect import Dialect
 from fastmlp.tables.reading.formats.opening import Content
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers
 from fastmlp.tables.reading.table import Column, ColumnStore
@@ -66,7 +66,7 @@ def by_pyarrow(
     DataError
         If pyarrow cannot read it.
     """
-    if not content.read(start, SAMPLE).strip():
+    if not content.lines(start).strip():
         return {name: np.empty(0) for name in names}
     numeric = _numbers_at_first(content, start, dialect, names)
     numeric = {name: how for name, how in numeric.items() if name not in as_text}
@@ -133,8 +133,7 @@ def _numbers_at_first(
     """
     if dialect.decimal == ",":
         return {}
-    text = content.read(start, SAMPLE)
-    rows = dialect.reader(text[: text.rfind(b"\n") + 1].decode(errors="ignore"))
+    rows = dialect.reader(content.lines(start).decode(errors="ignore"))
     first = [row for _, row in islice(rows, _FIRST_ROWS) if len(row) == len(names)]
     found = {}
     for name, column in zip(names, zip(*first, strict=True), strict=True) if first else ():

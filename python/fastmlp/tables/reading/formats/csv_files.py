@@ -6,7 +6,7 @@ length. Therefore the dialect is detected here, and the result is checked agains
 
 import csv
 import io
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.formats.csv_by_pyarrow import Skipped, by_pyarrow, pyarrow_csv
-from fastmlp.tables.reading.formats.dialect import SAMPLE, Dialect, sniff, unique_names
+from fastmlp.tables.reading.formats.dialect import Dialect, sniff, unique_names
 from fastmlp.tables.reading.formats.opening import Content
 from fastmlp.tables.reading.table import Column, Table, Text
 
@@ -111,9 +111,9 @@ def read_lines(path: Path, first: int, last: int, as_text: Collection[str]) -> T
         If the file cannot be read.
     """
     source, skipped = str(path), Skipped()
+    whole = Content(lambda: path.open("rb"), size=path.stat().st_size)
+    dialect = _sniffed(source, whole, (), (), None)
     with path.open("rb") as file:
-        beginning = Content.of(file.read(SAMPLE + 1))
-        dialect = _sniffed(source, beginning, (), (), None)
         file.seek(first)
         content = Content.of(file.read(last - first))
     names, _ = unique_names(dialect.names)
@@ -148,7 +148,7 @@ def _check(
     lines = content.line_feeds() - dialect.skip
     rows = len(table) + len(skipped.rows)
     if not rows - 1 <= lines <= rows:  # not every line is a row: a cell may hold some
-        _check_quotes(table, dialect.delimiter)
+        _check_quotes(table, dialect.delimiter, lambda: _ends_open(content, start, dialect, table))
     _tell_skipped(table, skipped, content, start, dialect, complete)
 
 
@@ -159,11 +159,9 @@ def _sniffed(
     words: Collection[str],
     decimal: str | None,
 ) -> Dialect:
-    sample = content.read(size=SAMPLE)
-    if content.size > SAMPLE:
-        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    sample = content.sample().decode(errors="ignore")
     try:
-        return sniff(source, sample.decode(errors="ignore"), expected, words, decimal)
+        return sniff(source, sample, expected, words, decimal)
     except csv.Error as error:
         raise DataError(f"{source}: {error}") from None
 
@@ -199,7 +197,15 @@ def _by_csv(
     return columns
 
 
-def _check_quotes(table: Table, delimiter: str) -> None:
+def _ends_open(content: Content, start: int, dialect: Dialect, table: Table) -> bool:
+    """Return whether a quote in the last row is not closed: lines below would belong to it."""
+    last = _line_of(content, start, dialect, len(table.columns), len(table) - 1)
+    text = content.read(_after_lines(content, last - 1)).decode(errors="replace")
+    *_, (_, below) = dialect.reader(f"{text}\nend")
+    return below != ["end"]
+
+
+def _check_quotes(table: Table, delimiter: str, ends_open: Callable[[], bool]) -> None:
     """Raise for cells that contain whole rows: a quote was closed much later or never."""
     for name, column in table.columns.items():
         if not isinstance(column, Text) or "\n" not in "".join(column.values):
@@ -208,9 +214,9 @@ def _check_quotes(table: Table, delimiter: str) -> None:
             if "\n" in value:
                 row = column.first_row(place)
                 where = table.place(row, name) if value.count("\n") >= _MANY_LINES else None
-                last = row == len(table) - 1
+                at_end = row == len(table) - 1 and ends_open()
                 _refuse_swallowed(
-                    table.source, value, delimiter, len(table.columns), where, at_end=last
+                    table.source, value, delimiter, len(table.columns), where, at_end=at_end
                 )
 
 

@@ -4,10 +4,12 @@ The delimiter is the one that gives rows of equal length; the rest is derived fr
 Over 400 lines, as each part of the dialect depends on the others.
 """
 
+import contextlib
 import csv
 import io
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,11 +22,9 @@ from fastmlp.errors import DataError
 from fastmlp.tables.reading.cells import MISSING_WORDS, is_number, is_thousands, number
 from fastmlp.tables.reading.table import Certainty
 
-SAMPLE: Final = 1 << 18
-"""Characters that are looked at."""
-
 _DELIMITERS: Final = ",;\t| "
 _BLANK_BEFORE_QUOTE: Final = re.compile(r'[,;\t|] +"')
+_BLANKS_AFTER_QUOTE: Final = re.compile(r'" +(?=[,;\t|\r\n])')
 _COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
@@ -34,6 +34,11 @@ _MARK: Final = re.compile(r"[.,]")
 _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
 _BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d)")
 """Signs of currencies and percent, and blanks and apostrophes that separate thousands."""
+
+_NO_LIMIT: Final = (1 << 31) - 1
+_limiting: Final = threading.Lock()  # of the next two
+_unlimited = 0  # readers in progress
+_limit = 0  # that of `csv` before the first of them
 
 Row = tuple[int, list[str]]
 """The line on which a row ends, from 1, and its cells."""
@@ -94,7 +99,7 @@ def sniff(
     source : str
         The file, for messages.
     text : str
-        Its beginning, up to the end of a line.
+        Whole lines: the first ones, and some with quotes if they come later.
     expected : collection of str, optional
         Names of columns that are known to exist: those a model was trained on.
     words : collection of str, optional
@@ -112,22 +117,23 @@ def sniff(
     if separator:
         text, skipped = text[separator.end() :], 1
     comments = _leading_comments(text)
-    quoted, escape = '"' in text, "\\" if '\\"' in text and '""' not in text else None
+    quoted = '"' in text
     blanks = _BLANK_BEFORE_QUOTE.search(text) is not None
     delimiters = separator[1] if separator else _DELIMITERS
-    best: tuple[float, str, list[Row]] | None = None
+    best: tuple[float, str, str | None, list[Row]] | None = None
     absent = [delimiter for delimiter in delimiters if delimiter not in text]
     for rank, delimiter in enumerate(delimiters):
         if delimiter in absent[1:]:  # the rows are those with the first one
             continue
+        escape = _escape(text, delimiter, blanks)
         rows = list(_rows(text, delimiter, quoted, escape, blanks))
         rows = [(line, row) for line, row in rows if line > comments]
         score = _consistency(rows, expected, words) - 0.01 * rank - 0.6 * (delimiter == " ")
         if rows and (best is None or score > best[0]):
-            best = (score, delimiter, rows)
+            best = (score, delimiter, escape, rows)
     if best is None:
         raise DataError(f"{source}: the file is empty")
-    _, delimiter, rows = best
+    _, delimiter, escape, rows = best
     dialect = Dialect(delimiter, [], comments, quoted, escape, blanks)
     _find_header(source, dialect, rows, skipped, expected)
     dialect.skip += skipped
@@ -135,23 +141,68 @@ def sniff(
     return dialect
 
 
+def _escape(text: str, delimiter: str, blanks: bool) -> str | None:
+    """Return a backslash if quotes within quotes follow one, instead of being doubled.
+
+    It may also be the last character of a cell. With the wrong reading, rows are of other lengths,
+    or characters follow the quote that closes a cell.
+    """
+    if '\\"' not in text:
+        return None
+    text = _BLANKS_AFTER_QUOTE.sub('"', text)
+    whole = {}
+    for escape in (None, "\\"):
+        lengths: Counter[int] = Counter()
+        with contextlib.suppress(csv.Error):
+            for _, row in _rows(text, delimiter, True, escape, blanks, strict=True):
+                lengths[len(row)] += 1
+        whole[escape] = max(lengths.values(), default=0)
+    return max(whole, key=lambda escape: whole[escape])  # the first one if both are alike
+
+
+@contextlib.contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Let `csv` read cells of any length; it has one limit for all threads."""
+    global _unlimited, _limit  # noqa: PLW0603
+    with _limiting:
+        if _unlimited == 0:
+            _limit = csv.field_size_limit(_NO_LIMIT)
+        _unlimited += 1
+    try:
+        yield
+    finally:
+        with _limiting:
+            _unlimited -= 1
+            if _unlimited == 0:
+                csv.field_size_limit(_limit)
+
+
 def _rows(
-    text: str | Iterable[str], delimiter: str, quoted: bool, escape: str | None, blanks: bool
+    text: str | Iterable[str],
+    delimiter: str,
+    quoted: bool,
+    escape: str | None,
+    blanks: bool,
+    *,
+    strict: bool = False,
 ) -> Iterator[Row]:
     lines: Iterable[str] = io.StringIO(text, newline="") if isinstance(text, str) else text
     if delimiter == " ":
         lines = (re.sub(r"[ \t]+", " ", line.strip()) + "\n" for line in lines)
+    are_stripped = blanks or delimiter == " "
     reader = csv.reader(
         lines,
         delimiter=delimiter,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         escapechar=escape,
         doublequote=escape is None,
-        skipinitialspace=blanks or delimiter == " ",
+        skipinitialspace=are_stripped,
+        strict=strict,
     )
-    for row in reader:
-        if row and (len(row) > 1 or row[0].strip()):
-            yield reader.line_num, row
+    with _cells_of_any_length():
+        for row in reader:
+            if row and (len(row) > 1 or row[0].strip() or (row[0] == "" and not are_stripped)):
+                yield reader.line_num, row
 
 
 def _leading_comments(text: str) -> int:
@@ -415,14 +466,15 @@ def reading(text: str, decimal: str) -> str:
 
 def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
     """Name columns without a name or with a duplicate one; also return notes about it."""
-    result: list[str] = []
+    result: dict[str, None] = {}
     notes = []
+    given = set(names)
     for place, name in enumerate(names):
         new = name or f"column {place}"
         count = 2
-        while new in result or (new != name and new in names):
+        while new in result or (new != name and new in given):
             new, count = f"{name or f'column {place}'} ({count})", count + 1
         if name and new != name:
             notes.append(f"another column is named {brief(name)}: this one is called {brief(new)}")
-        result.append(new)
-    return result, notes
+        result[new] = None
+    return list(result), notes

@@ -11,7 +11,7 @@ import lzma
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -29,6 +29,9 @@ _LARGE: Final = 1 << 23
 _ZIP: Final = b"PK\x03\x04"
 MAGIC: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _MARK: Final = b"\xef\xbb\xbf"
+_QUOTES: Final = (b'"', b'\\"')
+_SAMPLE: Final = 1 << 18
+_FEWEST_LINES: Final = 20
 COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -81,6 +84,9 @@ class Content:
         The text, until it is released.
     size, line_feeds : int, optional
         Of text that is not held.
+    quotes : sequence of int, default ()
+        Of text that is not held, where the lines with the first quote, and with the first one after
+        a backslash, begin.
     """
 
     def __init__(
@@ -90,10 +96,11 @@ class Content:
         *,
         size: int = 0,
         line_feeds: int = 0,
+        quotes: Sequence[int] = (),
     ) -> None:
         self._again, self._held = again, held
         self.size = size if held is None else len(held)
-        self._line_feeds = line_feeds
+        self._line_feeds, self._quotes = line_feeds, quotes
 
     @classmethod
     def of(cls, data: bytes) -> "Content":
@@ -103,8 +110,8 @@ class Content:
     def open(self, start: int = 0) -> IO[bytes]:
         """Open it at a position."""
         file = self._again() if self._held is None else io.BytesIO(self._held)
-        if start:
-            file.read(start)
+        while start > 0 and (passed := len(file.read(min(start, _SCANNED)))):
+            start -= passed
         return file
 
     def read(self, start: int = 0, size: int = -1) -> bytes:
@@ -113,6 +120,32 @@ class Content:
             return self._held
         with self.open(start) as file:
             return bytes(file.read(size))
+
+    def sample(self) -> bytes:
+        """Return whole lines from the beginning, and from the first quotes if they come later."""
+        found, end = b"", 0
+        for start in (0, *sorted(self._lines_of_quotes())):
+            if start >= end:
+                piece = self.lines(start)
+                found, end = found + piece, start + len(piece)
+        return found
+
+    def lines(self, start: int) -> bytes:
+        """Return some whole lines from a position on."""
+        with self.open(start) as file:
+            piece = bytes(file.read(_SAMPLE))
+            while piece.count(b"\n") < _FEWEST_LINES and (more := file.read(len(piece))):
+                piece += more
+        if start + len(piece) < self.size:
+            piece = piece[: piece.rfind(b"\n") + 1] or piece
+        return piece
+
+    def _lines_of_quotes(self) -> Sequence[int]:
+        """Return where the lines with the first quote, and the first after a backslash, begin."""
+        if self._held is None:
+            return self._quotes
+        places = [self._held.find(quote) for quote in _QUOTES]
+        return [self._held.rfind(b"\n", 0, place) + 1 for place in places if place >= 0]
 
     def line_feeds(self) -> int:
         """Count the line feeds."""
@@ -148,10 +181,19 @@ def _plain(path: Path) -> Content | None:
     """Return text that a file has in UTF-8 already; None if it must be converted."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size, line_feeds, last = 0, 0, b""
+    line, quotes = 0, dict[bytes, int]()
     with _damage(path), _opened(path) as file:
         mark = len(_MARK) if file.read(len(_MARK)) == _MARK else 0
     with _damage(path), _opened(path) as file:
         while piece := bytes(file.read(_SCANNED)):
+            with_last = last[-1:] + piece  # a backslash may be the last character of a piece
+            before = size - len(last[-1:])
+            for quote in _QUOTES:
+                if quote not in quotes and (place := with_last.find(quote)) >= 0:
+                    feed = with_last.rfind(b"\n", 0, place)
+                    quotes[quote] = line if feed < 0 else before + feed + 1
+            if (feed := with_last.rfind(b"\n")) >= 0:
+                line = before + feed + 1
             size, line_feeds = size + len(piece), line_feeds + _line_feeds(piece)
             last = last[-4:] + piece[-4:]
             try:
@@ -169,7 +211,8 @@ def _plain(path: Path) -> Content | None:
         file.read(mark)
         return file
 
-    return Content(again, size=size - mark, line_feeds=line_feeds)
+    starts = [max(0, start - mark) for start in quotes.values()]
+    return Content(again, size=size - mark, line_feeds=line_feeds, quotes=starts)
 
 
 def _line_feeds(data: bytes) -> int:
