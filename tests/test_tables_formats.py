@@ -5,6 +5,7 @@ Over 400 lines, as there are a dozen formats with a few short tests each.
 
 import datetime as dt
 import json
+import math
 import sys
 from decimal import Decimal
 
@@ -182,13 +183,64 @@ def test_columns_of_arrow(tmp_path):
     got = read(tmp_path / "data.arrow").columns
     assert got["dictionary"].values == got["view"].values == ["x", "z"]
     assert got["date"].dtype.kind == "M"
-    assert got["time"].tolist() == [3600.0, 0.0]
+    assert got["time"].values == ["01:00:00", "00:00:00"]
     assert got["span"].tolist() == [0.0, 2 * 86400.0]
     assert got["fixed"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert np.isnan(got["list"][1]).all()
     assert got["number"].tolist() == [7, 8]
     assert [got[name][0] for name in ("decimal", "half", "numbers in text")] == [1.5, 1.0, 1.5]
     assert np.isnan(got["null"]).all()
+
+
+@pytest.mark.parametrize("bits", [32, 64, 128, 256])
+def test_decimals_of_arrow_are_the_nearest_doubles(bits):
+    pa = pytest.importorskip("pyarrow")
+    if not hasattr(pa, f"decimal{bits}"):
+        pytest.skip("this pyarrow has no such decimals")
+    decimals = [Decimal(hundredths) / 100 for hundredths in range(-5000, 95_000)]
+    decimals[3] = None
+    expected = [math.nan if number is None else float(str(number)) for number in decimals]
+    array = pa.array(decimals, getattr(pa, f"decimal{bits}")(7, 2))
+    column = from_array("price", pa.chunked_array([array[:70], array[70:]]).slice(2))
+    np.testing.assert_array_equal(column, expected[2:])
+
+
+def test_decimals_of_arrow_beyond_doubles_are_the_nearest_ones():
+    pa = pytest.importorskip("pyarrow")
+    words = ["12345678901234567.35", "-0.1", "0.35", "90071992547409.93", "1e-30", "-1e25"]
+    decimals = [*map(Decimal, words), None]
+    column = from_array("price", pa.array(decimals, pa.decimal256(70, 30)))
+    np.testing.assert_array_equal(column, [*map(float, words), math.nan])
+
+
+def test_dictionaries_runs_and_views_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    words, codes = pa.array(["x", "z", None]), [0, 1, None, 2]
+    expected = ["x", "z", None, None]
+    columns = {
+        str(kind): pa.DictionaryArray.from_arrays(pa.array(codes, kind), words.cast(held))
+        for kind, held in [(pa.uint32(), pa.string_view()), (pa.int8(), pa.large_string())]
+    }
+    columns["text"] = words.take(pa.array(codes)).cast(pa.string_view())
+    columns["bytes"] = columns["text"].cast(pa.binary_view())
+    columns["runs"] = pa.RunEndEncodedArray.from_arrays([1, 2, 4], words)
+    got = {name: from_array(name, column) for name, column in columns.items()}
+    assert plain(Table("t", got)) == dict.fromkeys(columns, expected)
+
+
+@pytest.mark.parametrize("kind", ["Categorical", "Enum"])
+def test_categories_of_polars(kind):
+    polars = pytest.importorskip("polars")
+    kind = polars.Enum(["x", "z"]) if kind == "Enum" else polars.Categorical
+    frame = polars.DataFrame({"c": polars.Series(["x", "z", None], dtype=kind), "a": [1, 2, 3]})
+    assert plain(read(frame)) == {"c": ["x", "z", None], "a": [1, 2, 3]}
+
+
+def test_a_column_of_polars_that_arrow_lacks_is_named():
+    polars = pytest.importorskip("polars")
+    wide = polars.Series([1, 2], dtype=polars.Int128)
+    with pytest.raises(DataError, match="table: column 'b' holds Int128, which pyarrow cannot"):
+        read(polars.DataFrame({"a": [1, 2], "b": wide}))
 
 
 @pytest.mark.parametrize("together", [1, 6, 1 << 22])
@@ -471,6 +523,8 @@ def test_columns_of_pandas():
         ({"a": [1, 2], "b": [1]}, ValueError, "column 'b' has 1 row, but 'a' has 2"),
         ({1: [1, 2]}, TypeError, "names of columns must be str"),
         ({"a": [object()]}, DataError, "column 'a' holds object"),
+        ({"a": [1, {}]}, DataError, "column 'a' holds dict, which is neither"),
+        ({"a": np.array([1, 2], "m8[M]")}, DataError, "column 'a' holds months or years"),
         ({"a": [[1], [2, 3]]}, DataError, "lists of 2 different lengths"),
         ({"a": np.zeros(3, complex)}, DataError, "column 'a' must be numbers"),
     ],

@@ -71,8 +71,9 @@ def _of_array(column: NDArray[np.generic] | StoredNumbers, kind: Kind) -> Values
             return (dates.parts(days) if kind.name == "date" else days * np.nan), wrong
         with np.errstate(over="ignore"):
             values = some.astype(np.float64, copy=False)  # `some` is a copy
-        if kind.name == "date":  # numbers are none
-            return dates.parts(np.full(len(values), np.nan)), ~np.isnan(values)
+        if kind.name in {"date", "time of day"}:  # numbers are neither dates nor times of day
+            nothing = np.full(len(values), np.nan)
+            return dates.parts(nothing) if kind.name == "date" else nothing, ~np.isnan(values)
         infinite = np.isinf(values)
         if infinite.any():
             values[infinite] = np.nan

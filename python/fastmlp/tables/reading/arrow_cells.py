@@ -16,6 +16,7 @@ from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.table import Column, Text
 
 _FIRST: Final = 1000
+_EXACT_POWER: Final = 22  # a double holds no greater power of ten
 _releasing: Final = threading.Lock()
 
 
@@ -46,6 +47,79 @@ def arrow_text(column: Any) -> Text:
         new = np.where(filled, np.cumsum(filled, dtype=np.int32) - 1, -1)
         codes = np.append(new, -1).astype(np.int32)[codes]  # the last is for code -1
     return Text(values, codes) if values.are_stripped() else Text.coded(values, codes)
+
+
+def decoded(column: Any) -> Any:
+    """Return a pyarrow column with its cells one by one: no dictionary, runs or views of text."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = _decoded_type(column.type)
+    return pa.chunked_array([_decoded(chunk) for chunk in column.chunks], kind)
+
+
+def _decoded(array: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if pa.types.is_dictionary(array.type):
+        return _decoded(array.dictionary).take(array.indices)
+    if pa.types.is_run_end_encoded(array.type):
+        return _decoded(pc.run_end_decode(array))
+    kind = _decoded_type(array.type)
+    return array if kind == array.type else array.cast(kind)
+
+
+def _decoded_type(kind: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _decoded_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary_view(kind) else kind
+
+
+def arrow_times(column: Any) -> Text:
+    """Return a pyarrow column of times of day as text such as 12:30:00.5, as text files have them.
+
+    Their fractions have no zeros at the end.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    coded = column.combine_chunks().dictionary_encode()
+    written = coded.dictionary.cast(pa.string()).to_pylist()
+    short = [time.rstrip("0").rstrip(".") if "." in time else time for time in written]
+    return Text.coded(short, _filled(coded.indices, np.int32, -1))
+
+
+def arrow_decimals(column: Any) -> NDArray[np.float64]:
+    """Return a pyarrow column of decimals as the nearest doubles, NaN where null.
+
+    A double holds integers up to 2^53 and powers of ten up to 22, so that their quotient is the
+    double nearest to the decimal.
+    """
+    parts = [_of_decimals(chunk) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _of_decimals(chunk: Any) -> NDArray[np.float64]:
+    if not len(chunk):
+        return np.empty(0)
+    scale, width = chunk.type.scale, chunk.type.bit_width // 8
+    here = slice(chunk.offset, chunk.offset + len(chunk))
+    valid, values = chunk.buffers()
+    words = np.frombuffer(values, np.int32 if width == 4 else np.int64)
+    words = words.reshape(-1, max(1, width // 8))[here]
+    low = words[:, 0].astype(np.int64)
+    fits = (words[:, 1:] == (low >> 63)[:, np.newaxis]).all(axis=1)
+    fits &= (low > -EXACT) & (low < EXACT) & (0 <= scale <= _EXACT_POWER)
+    result = low / float(10 ** min(max(scale, 0), _EXACT_POWER))
+    if chunk.null_count:
+        known = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[here].astype(bool)
+        result[~known], fits[~known] = math.nan, True
+    for row in np.flatnonzero(~fits).tolist():
+        result[row] = float(chunk[row].as_py())
+    return result
 
 
 def arrow_floats(column: Any) -> NDArray[np.float64]:

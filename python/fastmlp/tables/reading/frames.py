@@ -5,6 +5,7 @@ Over 400 lines, as each library, and each type of object, says in its own way wh
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,7 +18,13 @@ from fastmlp._validation import brief, described
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
-from fastmlp.tables.reading.arrow_cells import arrow_floats, arrow_text
+from fastmlp.tables.reading.arrow_cells import (
+    arrow_decimals,
+    arrow_floats,
+    arrow_text,
+    arrow_times,
+    decoded,
+)
 from fastmlp.tables.reading.table import Booleans, Column, Table, Text, Untyped
 
 
@@ -67,8 +74,22 @@ def _arrow_table(frame: Any) -> Any:
         frame = pyarrow.Table.from_batches([pyarrow.record_batch(frame)])
     try:
         return pyarrow.table(frame)
-    except (TypeError, ValueError) as error:  # a series
+    except (TypeError, ValueError, NotImplementedError) as error:
+        _refuse_unreadable(frame)
         raise TypeError(f"table must have named columns, got {described(frame)}: {error}") from None
+
+
+def _refuse_unreadable(frame: Any) -> None:
+    """Raise for the first column of a frame that pyarrow cannot read, such as Int128 of polars."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    for name in getattr(frame, "columns", []):
+        try:
+            pa.chunked_array(frame[name])
+        except (TypeError, ValueError, NotImplementedError):
+            raise DataError(
+                f"table: column {brief(name)} holds {frame[name].dtype}, which pyarrow cannot read"
+            ) from None
 
 
 def from_mapping(columns: Mapping[Any, Any]) -> Table:
@@ -143,7 +164,7 @@ def from_array(name: str, values: Any) -> Column:
             f"column {brief(name)} must be numbers, text or times of shape (n,), or vectors of "
             f"shape (n, k), got {array.dtype} {array.shape}"
         )
-    return _plain(array)
+    return _plain(name, array)
 
 
 def _unmasked(values: Any) -> Any:
@@ -172,11 +193,10 @@ def _array_of(values: Any) -> NDArray[Any]:
     return array
 
 
-def _plain(array: NDArray[Any]) -> NDArray[Any]:
+def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return numbers, booleans and times; durations as seconds, long doubles as doubles."""
     if array.dtype.kind == "m":
-        seconds = array / np.timedelta64(1, "s")
-        return np.asarray(seconds, np.float64)
+        return np.asarray(_seconds(name, array), np.float64)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         with np.errstate(over="ignore"):
             return array.astype(np.float64)
@@ -186,7 +206,7 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
 def _pandas_column(name: str, series: Any) -> Column:
     kind = getattr(series.dtype, "kind", "O")
     if kind in "biufMm" and (isinstance(series.dtype, np.dtype) or _is_sparse(series.dtype)):
-        return _plain(np.asarray(series))
+        return _plain(name, np.asarray(series))
     if hasattr(series, "cat"):
         values = [None if _is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
@@ -253,17 +273,36 @@ def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a cas
         return Booleans.where(true, missing)
     if all(map(_is_number, held)):
         return _numbers(name, items)
-    if all(hasattr(item, "isoformat") and hasattr(item, "year") for item in held):
-        return cells.typed(
-            Text.of(None if _is_null(item) else item.isoformat(" ")
-                    if hasattr(item, "hour") else item.isoformat() for item in items), "."
-        )  # fmt: skip
+    if all(isinstance(item, timedelta | np.timedelta64) for item in held):
+        return np.array([math.nan if _is_null(item) else _seconds(name, item) for item in items])
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
-    if all(isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item) for item in held):
-        return _untyped(name, items)
-    kind = next(type(item).__name__ for item in held if not isinstance(item, str))
-    raise DataError(f"column {brief(name)} holds {kind}, which is neither number, text nor time")
+    for item in held:
+        if not _is_written(item):
+            kind = type(item).__name__
+            raise DataError(
+                f"column {brief(name)} holds {kind}, which is neither number, text nor time"
+            )
+    return _untyped(name, items)
+
+
+def _is_written(item: Any) -> bool:
+    """Return whether a cell of a text file holds an object: text, true, a number or a time."""
+    of_time = np.datetime64 | np.timedelta64 | timedelta
+    if hasattr(item, "isoformat") or isinstance(item, of_time):
+        return True
+    return isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item)
+
+
+def _seconds(name: str, durations: Any) -> Any:
+    """Return the seconds of a duration, or of an array of them."""
+    second = timedelta(seconds=1) if isinstance(durations, timedelta) else np.timedelta64(1, "s")
+    try:
+        return durations / second
+    except TypeError:
+        raise DataError(
+            f"column {brief(name)} holds months or years, which are of different lengths"
+        ) from None
 
 
 def _is_boolean(item: Any) -> bool:
@@ -272,7 +311,7 @@ def _is_boolean(item: Any) -> bool:
 
 def _is_number(item: Any) -> bool:
     real = int | float | Decimal | np.integer | np.floating
-    return isinstance(item, real) and not isinstance(item, bool)
+    return isinstance(item, real) and not isinstance(item, bool | np.timedelta64)
 
 
 def _numbers(name: str, items: Sequence[Any]) -> Column:
@@ -325,6 +364,9 @@ def _word(item: Any) -> str | None:
         return None
     if isinstance(item, Decimal) and (whole := cells.as_int(item)) is not None:
         return str(whole)
+    if hasattr(item, "isoformat") and not isinstance(item, timedelta):
+        has_clock = hasattr(item, "year") and hasattr(item, "hour")
+        return str(item.isoformat(" ") if has_clock else item.isoformat())
     return item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
 
 
@@ -334,6 +376,8 @@ def _is_null(item: Any) -> bool:
         return True
     if isinstance(item, Decimal):
         return item.is_nan()
+    if isinstance(item, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(item))
     return isinstance(item, float | np.floating) and bool(item != item)  # noqa: PLR0124
 
 
@@ -388,9 +432,8 @@ def arrow_column(  # noqa: PLR0911  (a case each)
     """
     import pyarrow as pa  # noqa: PLC0415
 
+    column = decoded(column)
     kinds, kind = pa.types, column.type
-    if kinds.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if kinds.is_null(kind):
         return np.full(len(column), np.nan)
     if kinds.is_boolean(kind):
@@ -399,13 +442,13 @@ def arrow_column(  # noqa: PLR0911  (a case each)
     if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         return _arrow_numbers(name, column)
     if kinds.is_date(kind) or kinds.is_timestamp(kind):
-        return np.asarray(column.cast(pa.timestamp("us")).to_numpy(), "M8[us]")
-    if kinds.is_time(kind) or kinds.is_duration(kind):
-        unit = getattr(kind, "unit", "s")
-        wide = column.cast(pa.int32()) if kind.bit_width == 32 else column.cast(pa.int64())
-        seconds = arrow_floats(wide.cast(pa.float64()))
-        return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
-    if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
+        return _arrow_moments(f"{source}: column {brief(name)}", column)
+    if kinds.is_time(kind):
+        return arrow_times(column)
+    if kinds.is_duration(kind):
+        seconds = arrow_floats(column.cast(pa.int64()).cast(pa.float64(), safe=False))
+        return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+    if kinds.is_string(kind) or kinds.is_large_string(kind):
         text = arrow_text(column.cast(pa.large_string()))
         return Untyped(text.values, text.codes, merged=text.merged)
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
@@ -417,12 +460,24 @@ def arrow_column(  # noqa: PLR0911  (a case each)
     )
 
 
+def _arrow_moments(place: str, column: Any) -> NDArray[np.datetime64]:
+    """Return dates and times in microseconds; digits beyond them are lost."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    shorter = pc.CastOptions(pa.timestamp("us"), allow_time_truncate=True)
+    try:
+        return np.asarray(pc.cast(column, options=shorter).to_numpy(), "M8[us]")
+    except pa.ArrowInvalid as error:  # beyond the year 294246
+        raise DataError(f"{place}: {error}") from None
+
+
 def _arrow_numbers(name: str, column: Any) -> Column:
     import pyarrow as pa  # noqa: PLC0415
 
     is_decimal = pa.types.is_decimal(column.type)
     array: NDArray[Any] = (
-        arrow_floats(column.cast(pa.float64()))
+        arrow_decimals(column)
         if is_decimal
         else column.to_numpy()  # integers with nulls come as float64 with NaN
     )

@@ -1,0 +1,105 @@
+"""Times of day and durations: what they are in text, frames and lists."""
+
+import datetime as dt
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.errors import DataError
+from fastmlp.tables.reading.frames import from_array
+from fastmlp.tables.reading.table import Text
+
+pytestmark = pytest.mark.once
+
+TIMES = [dt.time(i % 24, 30 * (i % 2), i % 7, 250_000 * (i % 3)) for i in range(120)]
+Y = [time.hour + 0.5 for time in TIMES]
+
+
+def of_arrow(kind, unit):
+    pa = pytest.importorskip("pyarrow")
+    return pa.array(TIMES, getattr(pa, kind)(unit))
+
+
+FORMS = {
+    "text": lambda: [time.isoformat() for time in TIMES],
+    "objects": lambda: TIMES,
+    "time32": lambda: of_arrow("time32", "ms"),
+    "time64": lambda: of_arrow("time64", "ns"),
+    "pandas": lambda: pytest.importorskip("pandas").Series(TIMES),
+}
+
+
+@pytest.mark.parametrize("trained", FORMS)
+def test_times_of_day_are_the_same_in_every_form(trained):
+    table = {"t": FORMS[trained](), "y": Y}
+    model = fm.TabularModel(networks=1, epochs=3, hidden=(4,), seed=1).fit(table, "y")
+    assert [column.kind for column in model.columns] == ["time of day"]
+    expected = model.predict({"t": FORMS["text"]()})
+    assert np.ptp(expected) > 0
+    for form in FORMS.values():
+        np.testing.assert_array_equal(model.predict({"t": form()}), expected)
+
+
+def test_numbers_and_durations_are_no_times_of_day():
+    table = {"t": FORMS["text"](), "y": Y}
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(table, "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        missing = model.predict({"t": [None]})
+    for wrong in (np.array([3600], "m8[s]"), [12.5]):
+        with pytest.warns(UserWarning, match="is no time of day: taken as missing"):
+            np.testing.assert_array_equal(model.predict({"t": wrong}), missing)
+
+
+@pytest.mark.parametrize(
+    "durations",
+    [
+        [dt.timedelta(hours=1), None, dt.timedelta(milliseconds=-500)],
+        [np.timedelta64(1, "h"), np.timedelta64("NaT"), np.timedelta64(-500, "ms")],
+        np.array([3_600_000, "NaT", -500], "m8[ms]"),
+    ],
+)
+def test_durations_are_seconds(durations):
+    np.testing.assert_array_equal(from_array("d", durations), [3600.0, math.nan, -0.5])
+
+
+def test_nanoseconds_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    day = 86_400 * 10**9
+    found = from_array("d", pa.array([200 * day, None, 1], pa.duration("ns")))
+    np.testing.assert_array_equal(found, [200 * 86_400.0, math.nan, 1e-9])
+    found = from_array("t", pa.array([day + 1999, None], pa.timestamp("ns")))
+    np.testing.assert_array_equal(found, np.array(["1970-01-02T00:00:00.000001", "NaT"], "M8[us]"))
+    with pytest.raises(DataError, match=r"table: column 't': .* out of bounds"):
+        from_array("t", pa.array([2**62], pa.timestamp("s")))
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([dt.date(2020, 1, 2), "unknown"], ["2020-01-02", "unknown"]),
+        ([dt.datetime(2020, 1, 2, 3), None, "x"], ["2020-01-02 03:00:00", None, "x"]),
+        ([np.datetime64("2020-01-02"), "x"], ["2020-01-02", "x"]),
+        ([dt.time(3, 4), math.nan, 7], ["03:04:00", None, "7"]),
+        ([dt.timedelta(hours=3), "x"], ["3:00:00", "x"]),
+    ],
+)
+def test_times_beside_words_are_text(cells, words):
+    column = from_array("t", cells)
+    assert isinstance(column, Text)
+    assert [[*column.values, None][code] for code in column.codes] == words
+
+
+def test_dates_with_one_word_are_what_they_are_in_text():
+    days = [dt.date(2020, 1, 1) + dt.timedelta(days=i) for i in range(60)]
+    objects = [*days, "unknown"]
+    texts = list(map(str, objects))
+    found = []
+    for cells in (objects, texts):
+        table = {"t": cells, "x": np.sin(np.arange(61)), "y": np.arange(61)}
+        model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(table, "y")
+        found.append([(column.name, column.kind, column.how) for column in model.columns])
+    assert found[0] == found[1]
