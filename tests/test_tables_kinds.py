@@ -127,6 +127,27 @@ def test_row_names_without_a_name():
         ("1,5", ".", None),
         ("12,34", ".", None),
         ("1 234", ".", 1234.0),
+        ("1 234 567,5", ",", 1234567.5),
+        ("\u22121\u202f234\u202f567.5", ".", -1234567.5),
+        ("12\u00a0345 %", ".", 12345.0),
+        ("120 80", ".", None),
+        ("1234 567", ".", None),
+        ("06 123", ".", None),
+        ("06 12 34", ".", None),
+        ("2020 01", ".", None),
+        ("1 234'567", ".", None),
+        ("1 234.567 8", ".", None),
+        ("5%3", ".", None),
+        ("3€50", ".", None),
+        ("1e 5", ".", None),
+        ("1 e5", ".", None),
+        ("- 5", ".", -5.0),
+        ("-$5", ".", -5.0),
+        ("$ -1,234.5", ".", -1234.5),
+        ("($ 1 234)", ".", -1234.0),
+        ("(-5)", ".", None),
+        ("1e5 €", ".", 1e5),
+        ("€", ".", None),
         ("€ 5", ".", 5.0),
         ("(5.50)", ".", -5.5),
         ("3 rotary", ".", None),
@@ -139,8 +160,12 @@ def test_row_names_without_a_name():
     ],
 )
 def test_numbers_in_text(cell, decimal, number):
-    got = cells.number(cell, decimal)
-    assert (None if np.isnan(got) else got) == number
+    for got in (cells.number(cell, decimal), cells.numbers([cell], decimal)[0][0]):
+        assert (None if np.isnan(got) else got) == number
+
+
+def test_pairs_of_numbers_are_words():
+    assert kind([f"{100 + i % 4} {60 + i % 3}" for i in range(90)]).name == "words"
 
 
 @pytest.mark.parametrize(

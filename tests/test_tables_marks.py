@@ -145,6 +145,15 @@ def test_marks_that_have_one_reading(write, cells, numbers):
     assert model.columns[0].kind == "number"
 
 
+def test_a_blank_that_separates_no_thousands_tells_nothing_of_marks(write):
+    rows = [f"120 {80 + i % 3},5;{i % 9}.125;{i % 2}" for i in range(90)]
+    model = fitted(write("a.csv", "pressure;x;y", *rows), "y")
+    assert [(column.name, column.kind) for column in model.columns] == [
+        ("pressure", "words"),
+        ("x", "number"),
+    ]
+
+
 def test_thousands_of_a_german_file(write):
     rows = [german(f"{thousands(size)};{size / 7:.2f}") for size in SIZES]
     model = fitted(write("g.csv", "a;y", *rows), "y")

@@ -49,8 +49,11 @@ _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _MOST_DIGITS: Final = 308  # of a number within float64
 _FIRST: Final = 1000
 _MINUS: Final = "\N{MINUS SIGN}"
-_SIGNS: Final = re.compile(r"[$€£¥%\s\u00a0\u202f]|(?<=\d)['\u2019](?=\d{3}(?!\d))")
 _UNITS: Final = "$€£¥%"
+_BESIDE: Final = _UNITS + " \t\u00a0\u2007\u2009\u202f"
+_GROUPS: Final = re.compile(  # of one separator, a blank or an apostrophe
+    r"[1-9]\d{0,2}([ \u00a0\u2007\u2009\u202f'\u2019])\d{3}(\1\d{3}){0,3}([.,]\d*)?", re.ASCII
+)
 
 
 def is_number(cell: str) -> bool:
@@ -62,19 +65,29 @@ def number(cell: str, decimal: str = ".") -> float:
     """Return the number in a cell; NaN if it is not one.
 
     Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
-    (``1,234.5``, ``1 234``, ``1'234``), a currency or percent sign, and ``(5)`` or a typeset minus
-    as -5.
+    (``1,234.5``, ``1 234``, ``1'234``), a currency or percent sign at an end, and ``(5)`` or a
+    typeset minus as -5.
     """
     if is_number(cell) and (decimal == "." or "." not in cell or not is_thousands(cell, ",")):
         return float(cell)
-    cell = _SIGNS.sub("", cell).replace(_MINUS, "-")
-    if cell.startswith("(") and cell.endswith(")"):
-        cell = f"-{cell[1:-1]}"
+    cell = _bare(cell)
     if is_thousands(cell, decimal):
         cell = cell.replace("," if decimal == "." else ".", "")
     if decimal == ",":
         cell = cell.replace(",", ".", 1)
     return float(cell) if _NUMBER.fullmatch(cell) else math.nan
+
+
+def _bare(cell: str) -> str:
+    """Return a cell without signs of units around it, and blanks or apostrophes in thousands."""
+    sign, cell = "", cell.strip(_BESIDE)
+    if cell.startswith("(") and cell.endswith(")"):
+        sign, cell = "-", cell[1:-1].strip(_BESIDE)
+    elif cell.startswith(("+", "-", _MINUS)):
+        sign, cell = cell[0].replace(_MINUS, "-"), cell[1:].lstrip(_BESIDE)
+    if (groups := _GROUPS.fullmatch(cell)) is not None:
+        cell = cell.replace(groups[1], "")
+    return sign + cell
 
 
 def units(values: Sequence[str], decimal: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 _NUMBERS: Final = re.compile(r"[+-]?[\d.]+(, ?[+-]?[\d.]+){2,}", re.ASCII)
 _MARK: Final = re.compile(r"[.,]")
 _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
-_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d)")
+_BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d{3}(?!\d))")
 """Signs of currencies and percent, and blanks and apostrophes that separate thousands."""
 
 _NO_LIMIT: Final = (1 << 31) - 1
