@@ -312,6 +312,15 @@ def test_the_first_quote_far_below(table, memory, encoding, written, cell):
     assert got.columns["p"].codes[-50:].all()
 
 
+def test_decimal_commas_far_below(table, memory):
+    """Among words with commas, and far above a number that tells what the commas are."""
+    text = "a;t;y\n" + "1;x, y;3\n" * 2_000
+    got = table(text + "1,234;x;0,5\n" + "2;x;4\n" * 5)
+    assert (got.decimal, got.certainty, got.notes) == (",", "clear", [])
+    assert got.columns["a"][2_000:].tolist() == [1.234] + [2.0] * 5
+    assert got.columns["y"][2_000:].tolist() == [0.5] + [4.0] * 5
+
+
 def test_quoted_numbers_and_unclosed_quotes_far_below(table, memory):
     text = "a,y\n" + "1,x\n" * 2_000
     assert table(text + '"2",x\n').columns["a"].tolist() == [1.0] * 2_000 + [2.0]

@@ -14,6 +14,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
+from fastmlp.tables.reading.formats import opening
 from fastmlp.tables.reading.formats.csv_by_pyarrow import Skipped, by_pyarrow, pyarrow_csv
 from fastmlp.tables.reading.formats.dialect import Dialect, sniff, unique_names
 from fastmlp.tables.reading.formats.opening import Content
@@ -111,8 +112,7 @@ def read_lines(path: Path, first: int, last: int, as_text: Collection[str]) -> T
         If the file cannot be read.
     """
     source, skipped = str(path), Skipped()
-    whole = Content(lambda: path.open("rb"), size=path.stat().st_size)
-    dialect = _sniffed(source, whole, (), (), None)
+    dialect = _sniffed(source, opening.text(path)[0], (), (), None)
     with path.open("rb") as file:
         file.seek(first)
         content = Content.of(file.read(last - first))

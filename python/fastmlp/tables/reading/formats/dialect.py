@@ -99,7 +99,7 @@ def sniff(
     source : str
         The file, for messages.
     text : str
-        Whole lines: the first ones, and some with quotes if they come later.
+        Whole lines: the first ones, and some from the first quotes and decimal commas on.
     expected : collection of str, optional
         Names of columns that are known to exist: those a model was trained on.
     words : collection of str, optional
@@ -372,7 +372,7 @@ def _find_decimal(
     """
     names = dialect.names
     ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
-    whole = [row for _, row in rows[:500] if len(row) == len(names)]
+    whole = [row for _, row in rows if len(row) == len(names)]
     found = Evidence.of([row[j].strip() for row in whole] for j in ours)
     commas, points, votes = found.commas, found.points, found.votes
     separates = dialect.delimiter == "," and len(names) > 1

@@ -8,6 +8,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import sys
 import zipfile
 import zlib
@@ -29,7 +30,8 @@ _LARGE: Final = 1 << 23
 _ZIP: Final = b"PK\x03\x04"
 MAGIC: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _MARK: Final = b"\xef\xbb\xbf"
-_QUOTES: Final = (b'"', b'\\"')
+_TELLING: Final = tuple(map(re.compile, (rb'"', rb'\\"', rb",\d")))
+"""What tells of the dialect: a quote, one after a backslash, and a comma within a number."""
 _SAMPLE: Final = 1 << 18
 _FEWEST_LINES: Final = 20
 COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -84,9 +86,8 @@ class Content:
         The text, until it is released.
     size, line_feeds : int, optional
         Of text that is not held.
-    quotes : sequence of int, default ()
-        Of text that is not held, where the lines with the first quote, and with the first one after
-        a backslash, begin.
+    telling : sequence of int, default ()
+        Of text that is not held, where the lines begin in which what tells of its dialect is first.
     """
 
     def __init__(
@@ -96,11 +97,11 @@ class Content:
         *,
         size: int = 0,
         line_feeds: int = 0,
-        quotes: Sequence[int] = (),
+        telling: Sequence[int] = (),
     ) -> None:
         self._again, self._held = again, held
         self.size = size if held is None else len(held)
-        self._line_feeds, self._quotes = line_feeds, quotes
+        self._line_feeds, self._telling = line_feeds, telling
 
     @classmethod
     def of(cls, data: bytes) -> "Content":
@@ -122,9 +123,9 @@ class Content:
             return bytes(file.read(size))
 
     def sample(self) -> bytes:
-        """Return whole lines from the beginning, and from the first quotes if they come later."""
+        """Return whole lines: the first ones, and some from what tells of the dialect on."""
         found, end = b"", 0
-        for start in (0, *sorted(self._lines_of_quotes())):
+        for start in (0, *sorted(self._telling_lines())):
             if start >= end:
                 piece = self.lines(start)
                 found, end = found + piece, start + len(piece)
@@ -140,12 +141,13 @@ class Content:
             piece = piece[: piece.rfind(b"\n") + 1] or piece
         return piece
 
-    def _lines_of_quotes(self) -> Sequence[int]:
-        """Return where the lines with the first quote, and the first after a backslash, begin."""
-        if self._held is None:
-            return self._quotes
-        places = [self._held.find(quote) for quote in _QUOTES]
-        return [self._held.rfind(b"\n", 0, place) + 1 for place in places if place >= 0]
+    def _telling_lines(self) -> Sequence[int]:
+        """Return where the lines begin in which what tells of the dialect is first."""
+        held = self._held
+        if held is None:
+            return self._telling
+        found = [pattern.search(held) for pattern in _TELLING]
+        return [held.rfind(b"\n", 0, match.start()) + 1 for match in found if match is not None]
 
     def line_feeds(self) -> int:
         """Count the line feeds."""
@@ -181,17 +183,17 @@ def _plain(path: Path) -> Content | None:
     """Return text that a file has in UTF-8 already; None if it must be converted."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     size, line_feeds, last = 0, 0, b""
-    line, quotes = 0, dict[bytes, int]()
+    line, telling = 0, dict[re.Pattern[bytes], int]()
     with _damage(path), _opened(path) as file:
         mark = len(_MARK) if file.read(len(_MARK)) == _MARK else 0
     with _damage(path), _opened(path) as file:
         while piece := bytes(file.read(_SCANNED)):
-            with_last = last[-1:] + piece  # a backslash may be the last character of a piece
+            with_last = last[-1:] + piece  # one of two characters may end a piece
             before = size - len(last[-1:])
-            for quote in _QUOTES:
-                if quote not in quotes and (place := with_last.find(quote)) >= 0:
-                    feed = with_last.rfind(b"\n", 0, place)
-                    quotes[quote] = line if feed < 0 else before + feed + 1
+            for pattern in _TELLING:
+                if pattern not in telling and (match := pattern.search(with_last)) is not None:
+                    feed = with_last.rfind(b"\n", 0, match.start())
+                    telling[pattern] = line if feed < 0 else before + feed + 1
             if (feed := with_last.rfind(b"\n")) >= 0:
                 line = before + feed + 1
             size, line_feeds = size + len(piece), line_feeds + _line_feeds(piece)
@@ -211,8 +213,8 @@ def _plain(path: Path) -> Content | None:
         file.read(mark)
         return file
 
-    starts = [max(0, start - mark) for start in quotes.values()]
-    return Content(again, size=size - mark, line_feeds=line_feeds, quotes=starts)
+    starts = [max(0, start - mark) for start in telling.values()]
+    return Content(again, size=size - mark, line_feeds=line_feeds, telling=starts)
 
 
 def _line_feeds(data: bytes) -> int:
