@@ -328,6 +328,22 @@ def test_quoted_numbers_and_unclosed_quotes_far_below(table, memory):
         table(text + '1,"x\n' + "1,x\n" * 9)
 
 
+@pytest.mark.parametrize(
+    ("last", "number"),
+    [("1.234", 1234.0), ("1.234,5", 1234.5), ("", np.nan), ("NA", np.nan), ("-7", -7.0),
+     ("2e3", 2e3), ("0,1", 0.1), (",5", 0.5), ("0.5", 0.5), ("1 234,5", 1234.5), ("007", 7.0)],
+)  # fmt: skip
+def test_numbers_with_decimal_commas(table, last, number):
+    """The first cells of a column are plain, the last one is not."""
+    got = table("a;y\n" + "0,25;x\n" * 2_000 + f"{last};x\n").columns["a"]
+    np.testing.assert_array_equal(got, [0.25] * 2_000 + [number])
+
+
+def test_a_word_below_decimal_commas(table):
+    got = table("a;y\n" + "0,25;x\n" * 2_000 + "few;x\n").columns["a"]
+    assert plain_cells(got) == ["0,25"] * 2_000 + ["few"]
+
+
 def test_a_gap_far_below_in_one_column(table, memory):
     column = table("v\n" + "1.5\n" * 2_000 + '""\n').columns["v"]
     assert column[:-1].tolist() == [1.5] * 2_000

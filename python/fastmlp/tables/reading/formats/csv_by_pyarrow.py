@@ -129,17 +129,21 @@ def _numbers_at_first(
     """Return the columns whose first cells are numbers, or missing, and whether with fractions.
 
     pyarrow parses those with fractions itself, in less time and memory. Whole numbers are read as
-    text first, because leading zeros would be lost.
+    text first, because leading zeros would be lost; with decimal commas also because points may
+    separate their thousands.
     """
-    if dialect.decimal == ",":
-        return {}
     rows = dialect.reader(content.lines(start).decode(errors="ignore"))
     first = [row for _, row in islice(rows, _FIRST_ROWS) if len(row) == len(names)]
     found = {}
     for name, column in zip(names, zip(*first, strict=True), strict=True) if first else ():
         words = {cell.strip() for cell in column} - cells.MISSING_WORDS
+        fractions = any(dialect.decimal in word for word in words)
+        if dialect.decimal == ",":
+            if not fractions or any("." in word for word in words):
+                continue
+            words = {word.replace(",", ".") for word in words}
         if words and all(map(cells.is_number, words)) and not any(map(cells.is_code, words)):
-            found[name] = any("." in word for word in words)
+            found[name] = fractions
     return found
 
 
@@ -260,6 +264,7 @@ def _batches(
             column_types=types,
             null_values=sorted(cells.MISSING_WORDS),  # for numbers; text columns keep these words
             check_utf8=False,
+            decimal_point=dialect.decimal,
         ),
         # Of this pool a column goes back to the system while others stay: see `release_unused`.
         memory_pool=pa.system_memory_pool(),
