@@ -94,8 +94,37 @@ class TestWeightedEvalSet:
             (X, r"must be \(X, y\) or"),
             ((X, LABELS, counts[:9]), "sample_weight.shape"),
             ((X, LABELS, 0 * counts), "at least one non-zero"),
+            (
+                (X, LABELS, 0.5 - counts),
+                "the sum of the sample weights of eval_set must be above 0, got -",
+            ),
         ],
     )
     def test_other_values_are_refused(self, eval_set, message):
         with pytest.raises(ValueError, match=message):
             MLPClassifier(**SHORT).fit(X, LABELS, eval_set=eval_set)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_weights_whose_sum_is_negative_are_refused(solver):
+    """scikit-learn trains away from the samples; here nothing would be learned."""
+    model = MLPRegressor(**SHORT, solver=solver)
+    weights = -np.ones(len(X))
+    with pytest.raises(ValueError, match="weights of fit must be above 0, got -150"):
+        model.fit(X, LABELS, sample_weight=weights)
+    assert not hasattr(model, "coefs_")
+    weights[20:] = 1.0
+    model.set_params(max_iter=1000, tol=1.0).fit(X, LABELS, sample_weight=weights)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("sizes", [(4, 4), (9,)])
+def test_other_sizes_than_those_that_training_continues_with_are_refused(sizes):
+    model = MLPClassifier(**SHORT, warm_start=True).fit(X, LABELS)
+    before = model.predict_proba(X)
+    model.set_params(hidden_layer_sizes=sizes)
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes was \(5,\) in the first"):
+            fit(X, LABELS)
+    assert np.array_equal(model.predict_proba(X), before)
+    assert model.set_params(warm_start=False).fit(X, LABELS).coefs_[0].shape == (4, sizes[0])

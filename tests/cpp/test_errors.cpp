@@ -203,22 +203,19 @@ void test_targets_without_training() {
     fastmlp::Objective<float> objective(network);
     fastmlp::HessianProduct<float> product(network);
     std::vector<float> gradient(12), v(network.layout().size(), 1), hv(v.size());
-    const auto check_all = [&](const Targets<float>& y, const std::string& expected) {
-        const std::function<void()> calls[] = {
-            [&] { network.evaluate(data.x(), y); },
-            [&] { network.input_gradient(data.x(), y, {gradient.data(), 4, 3, 3}); },
-            [&] { objective.compute(data.x(), y); },
-            [&] { product.compute(data.x(), y, v, hv); },
-        };
-        for (const auto& call : calls) {
-            std::string message;
-            try {
-                call();
-            } catch (const std::invalid_argument& error) {
-                message = error.what();
-            }
-            CHECK(message == expected);
+    const auto words = [](const std::function<void()>& call) {
+        try {
+            call();
+        } catch (const std::invalid_argument& error) {
+            return std::string(error.what());
         }
+        return std::string();
+    };
+    const auto check_all = [&](const Targets<float>& y, const std::string& expected) {
+        CHECK(words([&] { network.evaluate(data.x(), y); }) == expected);
+        CHECK(words([&] { network.input_gradient(data.x(), y, {gradient.data(), 4, 3, 3}); }) ==
+              expected);
+        CHECK(words([&] { product.compute(data.x(), y, v, hv); }) == expected);
     };
     const std::vector<float> good{1, 0, 1, 1}, bad{1, 0, -1, 1}, weights{1, -1, 1, 1};
     const auto of = [](const std::vector<float>& values) {
@@ -226,9 +223,12 @@ void test_targets_without_training() {
     };
     check_all(of(good), "");
     check_all(of(bad), "y must be from 0 to 1, row 2 is not");
+    CHECK(words([&] { objective.compute(data.x(), of(bad)); }) ==
+          "y must be from 0 to 1, row 2 is not");
     Targets<float> weighted = of(good);
     weighted.weights = weights.data();
     check_all(weighted, "weights must be at least 0 and finite, row 1 is not");
+    CHECK(words([&] { objective.compute(data.x(), weighted); }).empty());
 }
 
 /// The setter and files have the rule of training.

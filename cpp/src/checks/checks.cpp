@@ -138,32 +138,6 @@ void check_rows_within(const char* name, const MatrixView<const T>& rows, const 
     }
 }
 
-/// Unless the rows that count are such as their loss, or those of the heads, is made for. Labels
-/// were checked before.
-template <class T>
-void check_allowed_values(const Network<T>& network, const Targets<T>& y) {
-    const auto counts = [&](std::size_t b) { return !y.weights || y.weights[b] != 0; };
-    const std::vector<Head>& heads = network.heads();
-    if (y.rows == 0) return;
-    if (heads.empty()) {
-        return check_rows_within("y", y.values, allowed_by<T>(network.loss()), counts);
-    }
-    const bool has_factors = y.values.cols == network.outputs() + heads.size();
-    const bool labelled = !has_factors && y.values.cols != network.outputs();
-    std::size_t column = 0;
-    for (std::size_t i = 0; i < heads.size(); ++i) {
-        const std::size_t columns = heads[i].targets(labelled);
-        const auto of_head = [&](std::size_t b) {
-            return counts(b) && !(has_factors && y.values.row(b)[network.outputs() + i] == 0);
-        };
-        check_rows_within<T>(
-            "y", {y.values.data + column, y.rows, columns, y.values.stride},
-            columns == heads[i].nodes ? allowed_by<T>(heads[i].loss) : Allowed<T>{}, of_head,
-            &heads[i]);
-        column += columns;
-    }
-}
-
 }  // namespace
 
 template <class T>
@@ -297,9 +271,34 @@ void check_sample_weights(const T* weights, std::size_t rows) {
 }
 
 template <class T>
+void check_allowed_values(const Network<T>& network, const Targets<T>& y) {
+    if (y.custom || y.labels) return;  // labels are in range: `check_targets`
+    const auto counts = [&](std::size_t b) { return !y.weights || y.weights[b] != 0; };
+    const std::vector<Head>& heads = network.heads();
+    if (y.rows == 0) return;
+    if (heads.empty()) {
+        return check_rows_within("y", y.values, allowed_by<T>(network.loss()), counts);
+    }
+    const bool has_factors = y.values.cols == network.outputs() + heads.size();
+    const bool labelled = !has_factors && y.values.cols != network.outputs();
+    std::size_t column = 0;
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+        const std::size_t columns = heads[i].targets(labelled);
+        const auto of_head = [&](std::size_t b) {
+            return counts(b) && !(has_factors && y.values.row(b)[network.outputs() + i] == 0);
+        };
+        check_rows_within<T>(
+            "y", {y.values.data + column, y.rows, columns, y.values.stride},
+            columns == heads[i].nodes ? allowed_by<T>(heads[i].loss) : Allowed<T>{}, of_head,
+            &heads[i]);
+        column += columns;
+    }
+}
+
+template <class T>
 void check_content(const Network<T>& network, const Targets<T>& y) {
     if (y.weights) check_sample_weights(y.weights, y.rows);
-    if (!y.custom && !y.labels) check_allowed_values(network, y);
+    check_allowed_values(network, y);
 }
 
 template <class T>
@@ -314,6 +313,7 @@ void check_trainable(const Network<T>& network) {
 #define FASTMLP_INSTANTIATE(T)                                                           \
     template void check_trainable(const Network<T>&);                                    \
     template void check_sample_weights(const T*, std::size_t);                           \
+    template void check_allowed_values(const Network<T>&, const Targets<T>&);            \
     template void check_content(const Network<T>&, const Targets<T>&);                   \
     template void check_step_targets(const Network<T>&, const Targets<T>&, std::size_t); \
     template void check_loss_weights(std::span<const T>);                                \

@@ -80,9 +80,13 @@ void check_loss_weights(std::span<const T> weights);
 template <class T>
 void check_sample_weights(const T* weights, std::size_t rows);
 
-/// Throws std::invalid_argument with the row unless sample weights are at least 0 and finite, and
-/// values such as the loss is made for, of y that `check_targets` accepts.
-/// Rows of weight 0 may hold any values. Not for trainings by the conventions of others.
+/// Throws std::invalid_argument with the row unless values are such as the loss is made for, of y
+/// that `check_targets` accepts. Rows of weight 0 may hold any.
+template <class T>
+void check_allowed_values(const Network<T>& network, const Targets<T>& y);
+
+/// The same, and unless sample weights are at least 0 and finite. Not for trainings by the
+/// conventions of others.
 template <class T>
 void check_content(const Network<T>& network, const Targets<T>& y);
 

@@ -29,7 +29,7 @@ public:
                    int n_threads) {
         const Features<T> x = checked_features(network_, given);
         check_targets(network_, y, x.rows);
-        check_content(network_, y);
+        check_allowed_values(network_, y);  // weights below 0 have a mean, too
         if (outputs.data) check_out(x.rows, network_.outputs(), outputs);
         const IeeeDefaults ieee;
         std::atomic<bool> begun{false};  // whether some gradients were written

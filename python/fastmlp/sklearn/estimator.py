@@ -32,7 +32,7 @@ from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
-from fastmlp.sklearn.samples import EstimatorSamples, read_samples, refuse_no_weight
+from fastmlp.sklearn.samples import EstimatorSamples, check_weights, read_samples
 from fastmlp.sklearn.together import threads_of_a_fit
 from fastmlp.sklearn.validation import Validation, measured_by, split
 
@@ -112,6 +112,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         features, labels = self._validate(X, y, reset=fresh)
         if not fresh:
             self._current_network()
+            self._refuse_other_nodes(nodes)
         self._take_targets(labels, incremental=incremental)
         targets = self._encode(labels)
         if incremental and self.early_stopping and eval_set is None:
@@ -121,6 +122,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         self._check_targets(targets, weights)
         random_state = check_random_state(self.random_state)
         if fresh:
+            self._nodes = nodes
             architecture = self._architecture(features.shape[1], nodes)
             self._initialize(architecture, features.dtype, random_state)
         else:
@@ -165,6 +167,19 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             self._forget_validation()
         StochasticFit(self, samples, validation, random_state, task, incremental=incremental).run()
 
+    def _refuse_other_nodes(self, nodes: list[int]) -> None:
+        """Refuse that hidden_layer_sizes has changed since the first fit, whose network remains.
+
+        Arrays that are assigned may have other sizes.
+        """
+        first = getattr(self, "_nodes", nodes)
+        if nodes not in (first, [layer.nodes for layer in self._network.layers[:-1]]):
+            raise ValueError(
+                f"hidden_layer_sizes was {tuple(first)} in the first fit and is {tuple(nodes)} "
+                "now, but warm_start and partial_fit continue with its network: set "
+                "warm_start=False, or clone the estimator"
+            )
+
     def _name(self, network: Network) -> None:
         """Give a network the names of the features, if X had any."""
         names = getattr(self, "feature_names_in_", None)
@@ -175,7 +190,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
     ) -> NDArray[Any] | None:
         """Return the sample weights times the class weights; None if all are 1."""
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        refuse_no_weight("fit", weights)
+        check_weights("fit", weights)
         by_class = self._class_weights(y, weights, incremental=incremental)
         return by_class if weights is None else weights if by_class is None else weights * by_class
 
@@ -189,7 +204,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         weights = None
         if len(eval_set) == 3 and eval_set[2] is not None:
             weights = _check_sample_weight(eval_set[2], X)
-            refuse_no_weight("eval_set", weights)
+            check_weights("eval_set", weights)
             counting = np.flatnonzero(weights)
             X, y, weights = X[counting], y[counting], weights[counting]
         self._check_evaluated(y)

@@ -73,15 +73,24 @@ def read_samples(
         targets = np.ascontiguousarray(targets, dtype)
     if weights is not None:
         weights = np.ascontiguousarray(weights, dtype)
-        refuse_no_weight("fit", weights)
+        check_weights("fit", weights)
     return EstimatorSamples(x, targets, weights)
 
 
-def refuse_no_weight(where: str, weights: NDArray[Any] | None) -> None:
-    """Raise scikit-learn's ValueError if no weight is above 0."""
-    if weights is not None and not weights.any():
+def check_weights(where: str, weights: NDArray[Any] | None) -> None:
+    """Raise ValueError, that of scikit-learn if all weights are 0, unless their sum is above 0.
+
+    Some may be negative, as those of simulated events are.
+    """
+    if weights is None:
+        return
+    if not weights.any():
         raise ValueError(
             f"Sample weights must contain at least one non-zero number, those of {where} have none."
+        )
+    if not weights.sum() > 0:
+        raise ValueError(
+            f"the sum of the sample weights of {where} must be above 0, got {weights.sum():g}"
         )
 
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
-from fastmlp.sklearn.samples import EstimatorSamples, dense, refuse_no_weight
+from fastmlp.sklearn.samples import EstimatorSamples, check_weights, dense
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; higher is better."""
@@ -105,6 +105,6 @@ def split(
             "or the size of your dataset."
         )
     parts = samples.take(training), samples.take(validation)
-    refuse_no_weight("the samples that validation_fraction leaves", parts[0].weights)
-    refuse_no_weight("the samples that validation_fraction sets aside", parts[1].weights)
+    check_weights("the samples that validation_fraction leaves", parts[0].weights)
+    check_weights("the samples that validation_fraction sets aside", parts[1].weights)
     return parts[0], parts[1].counting()
