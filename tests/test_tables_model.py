@@ -685,3 +685,14 @@ def test_networks_of_a_large_matrix_share_a_split(houses, monkeypatch, fraction)
         model.fit(houses, "price", validation_fraction=fraction, sample_weight=np.arange(400.0))
         known.append([weights.tobytes() for weights in model.networks[0].weights])
     assert known[0] == known[1]
+
+
+def test_tiny_targets_are_standardized(rng):
+    """Their squares are 0 in float64."""
+    x = rng.normal(size=200)
+    ones, tiny = (
+        fm.TabularModel(**QUICK).fit({"x": x, "y": (2.0 * x + 1.0) * unit}, "y")
+        for unit in (1.0, 2.0**-550)
+    )
+    assert tiny.target.deviation == ones.target.deviation * 2.0**-550
+    assert np.allclose(tiny.predict({"x": x}) * 2.0**550, ones.predict({"x": x}))

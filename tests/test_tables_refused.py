@@ -590,6 +590,36 @@ def test_numbers_without_a_sign_are_of_the_currency_of_the_others():
         model.predict({"a": ["€5", "5"], "b": [1.0, 2.0]})
 
 
+@pytest.mark.parametrize(
+    ("trained", "others", "words"),
+    [
+        ("{}%", [0.45, 0.5], "row 0, column 'y': 0.45 is .* are in %"),
+        ("€{}", ["5", "$5"], r"row 1, column 'y': '\$5' is .* are in €"),
+        ("{}", ["5%", "7%"], "row 0, column 'y': '5%' is .* are without a unit"),
+    ],
+)
+def test_targets_to_score_have_the_unit_of_the_training(tmp_path, trained, others, words):
+    table = {"x": np.arange(50) % 9, "y": [trained.format(i + 0.5) for i in range(50)]}
+    model = fm.TabularModel(task="regression", **QUICK).fit(table, target="y")
+    model.save(tmp_path / "model.safetensors")
+    same = {"x": [1, 2], "y": table["y"][:2]}
+    for each in (model, fm.load(tmp_path / "model.safetensors")):
+        assert np.isfinite(each.evaluate(same).rmse)
+        with pytest.raises(DataError, match=words):
+            each.evaluate({"x": [1, 2], "y": others})
+
+
+@pytest.mark.parametrize("words", [["yes", "no"], [True, False]])
+def test_numbers_but_0_and_1_are_neither_yes_nor_no(words):
+    model = fm.TabularModel(**QUICK).fit({"a": words * 30, "y": np.arange(60) * 0.5}, "y")
+    both = model.predict({"a": words})
+    assert model.predict({"a": [1, 0]}).tolist() == both.tolist()
+    with pytest.warns(UserWarning, match="row 0, column 'a': '2' is neither yes nor no, as is 1 o"):
+        missing = model.predict({"a": [2, -7, 1]})
+    assert missing[0] == missing[1]
+    assert missing[2] == both[0]
+
+
 def test_a_model_of_several_units_takes_each():
     model = with_a([f"{cell}%" if i % 3 else cell for i, cell in enumerate(HUNDRED)])
     assert "different units" in model.notes[0]

@@ -626,8 +626,8 @@ class TabularModel:
         )
         found.add_absent(self._names())
         for feature in features.features:
-            if feature.name in found.columns:
-                refuse_other_units(found, feature.name, feature.kind)
+            if feature.kind.name == "number" and feature.name in found.columns:
+                refuse_other_units(found, feature.name, feature.kind.unit)
         for note in found.notes:
             if note not in self.notes:  # the training had it, too
                 warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=3)

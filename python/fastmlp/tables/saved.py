@@ -90,6 +90,7 @@ def to_table(learned: Learned) -> TableData:
         "version": _VERSION,
         "task": target.task,
         "reason": target.reason,
+        "units": target.units,
         "decimal": learned.features.decimal,
         "seed": str(learned.seed),  # other JSON readers do not support 64-bit integers
         "settings": learned.settings,
@@ -219,7 +220,11 @@ def _target_of(values: dict[str, Any], arrays: dict[str, Array]) -> Target:
         raise ValueError("a classification must have different classes, and nothing else any")
     if task == "classification" and len(names) > 1:
         raise ValueError("a classification has one target")
-    return Target(names, task, _text(values["reason"]), classes, mean, deviation, kinds)
+    units = values.get("units", [])  # not there in a file of an earlier version
+    if not isinstance(units, list) or len(units) not in {0, numbers}:
+        raise ValueError("the target must have a unit for each number")
+    units = [None if unit is None else _text(unit) for unit in units]
+    return Target(names, task, _text(values["reason"]), classes, mean, deviation, kinds, units)
 
 
 # Columns and their encoders

@@ -74,10 +74,12 @@ def _of_array(column: NDArray[np.generic] | StoredNumbers, kind: Kind) -> Values
         if kind.name in {"date", "time of day"}:  # numbers are neither dates nor times of day
             nothing = np.full(len(values), np.nan)
             return dates.parts(nothing) if kind.name == "date" else nothing, ~np.isnan(values)
-        infinite = np.isinf(values)
-        if infinite.any():
-            values[infinite] = np.nan
-        return values, infinite
+        bad = np.isinf(values)
+        if kind.name == "yes/no":
+            bad |= (values != 0.0) & (values != 1.0) & ~np.isnan(values)
+        if bad.any():
+            values[bad] = np.nan
+        return values, bad
 
     return of_rows
 

@@ -106,8 +106,8 @@ def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
     return ""
 
 
-def refuse_other_units(table: Table, name: str, kind: Kind) -> None:
-    """Refuse numbers of a table to predict that have another unit than in training.
+def refuse_other_units(table: Table, name: str, trained: str | None) -> None:
+    """Refuse numbers of a column that have another unit than in training, unless it is unknown.
 
     Those without a sign are of the currency of the training, but may not be percent.
 
@@ -116,14 +116,12 @@ def refuse_other_units(table: Table, name: str, kind: Kind) -> None:
     DataError
         If there is one; it names the first such cell.
     """
-    if kind.name != "number" or kind.unit is None:
-        return
-    if (found := _of_other_unit(table, name, kind.unit)) is not None:
+    if trained is not None and (found := _of_other_unit(table, name, trained)) is not None:
         row, cell = found
-        trained = f"in {kind.unit}" if kind.unit else "without a unit"
+        unit = f"in {trained}" if trained else "without a unit"
         raise DataError(
             f"{table.place(row, name)}: {cell} is of another unit than the numbers of the "
-            f"training, which are {trained}"
+            f"training, which are {unit}"
         )
 
 

@@ -173,7 +173,7 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     if numbers and not cells.are_rounded(values):
         found = _number_kind(numeric[np.isfinite(numeric)], total)
         units = cells.units(values, decimal)
-        unit = None if mixed_units(units) else max(units, default="")
+        unit = common_unit(units)
         reason = found.reason or mixed_units(units) or (f"in {unit}" if unit else "")
         return replace(found, reason=reason, unit=unit)
     if numbers:
@@ -192,6 +192,11 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     mixed = "" if numbers else _mixed(values, counts, numeric, bad)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
     return Kind("words", f"{why}: read as words" if why else "")
+
+
+def common_unit(units: dict[str, str]) -> str | None:
+    """Return the sign of numbers of these `cells.units`, "" for none; None if they differ."""
+    return None if mixed_units(units) else max(units, default="")
 
 
 def mixed_units(units: dict[str, str]) -> str:

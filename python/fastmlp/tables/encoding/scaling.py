@@ -13,6 +13,8 @@ Out = NDArray[np.float32]
 LIMIT: Final = 1e6
 """How far from 0 a standardized number may be: numbers never met in training stay finite."""
 
+_TO_SQUARE: Final = 2.0**500
+
 FAR: Final = 4096.0
 """The most deviations from 0 of the mean of numbers that a float32 network standardizes itself:
 numbers further away lose half of their digits."""
@@ -24,6 +26,8 @@ def scale(values: Floats) -> tuple[float, float]:
         mean, deviation = float(values.mean()), float(values.std())
     if not np.isfinite(deviation):
         raise DataError("numbers beyond 1e150 cannot be standardized")
+    if deviation < 1e-150 and abs(mean) < 1e-100:  # squares of such deviations are 0
+        deviation = float((values * _TO_SQUARE).std()) / _TO_SQUARE
     # Because of rounding, the deviation of a constant like 0.1 is not exactly 0.
     return mean, deviation if deviation > 1e-12 * abs(mean) else 1.0
 

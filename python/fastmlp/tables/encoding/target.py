@@ -4,7 +4,7 @@ Over 400 lines, as each task reads, refuses and answers in its own way.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,7 +14,8 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import exact_numbers
-from fastmlp.tables.encoding.kinds import ROUNDED, kind_of, mixed_units, rounding
+from fastmlp.tables.encoding.columns import refuse_other_units
+from fastmlp.tables.encoding.kinds import ROUNDED, common_unit, kind_of, mixed_units, rounding
 from fastmlp.tables.encoding.scaling import is_near, scale
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.as_text import as_text
@@ -45,6 +46,8 @@ class Target:
         Of a regression's targets in the training part, for standardizing them.
     kinds : list of str
         The type of each column of labels: "bool", "number" or "text".
+    units : list of str or None
+        The sign of a regression's targets, as `Kind.unit`; empty in a file of an earlier version.
     """
 
     names: list[str]
@@ -54,6 +57,7 @@ class Target:
     mean: Floats
     deviation: Floats
     kinds: list[str]
+    units: list[str | None] = field(default_factory=list)
 
     @property
     def is_scaled(self) -> bool:
@@ -168,7 +172,7 @@ def read_target(
     values = np.stack([_numeric(table, rows, name) for name in names], axis=1)
     for name in names:
         _refuse_rounded(table, rows, name, "regression")
-    return _regression(table, names, values, _because(task, "there are several numbers"))
+    return _regression(table, rows, names, values, _because(task, "there are several numbers"))
 
 
 def _because(task: str | None, reason: str) -> str:
@@ -187,7 +191,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
     guess, reason = guess_task(table, rows, name, insist=task is None)
     reason = _because(task, reason)
     if (task or guess) == "regression":
-        return _regression(table, [name], _numeric(table, rows, name)[:, np.newaxis], reason)
+        return _regression(table, rows, [name], _numeric(table, rows, name)[:, np.newaxis], reason)
     classes, labels = _classes(column, rows, table.decimal)
     if len(classes) == 1:
         raise DataError(
@@ -207,7 +211,7 @@ def _refuse_mixture(table: Table, rows: Rows, name: str, task: str | None) -> No
     column = table.columns[name]
     if not isinstance(column, Text) or isinstance(column, Booleans):
         return
-    values = [column.values[code] for code in np.unique(column.codes[rows]).tolist() if code >= 0]
+    values = column.values_at(np.flatnonzero(column.counts(rows)))
     truths = [value for value in values if value.lower() in {"true", "false"}]
     numbers = [value for value in values if cells.is_number(value)]
     if truths and numbers and len(truths) + len(numbers) == len(values):
@@ -321,7 +325,7 @@ def _numeric(table: Table, rows: Rows, name: str) -> Floats:
 
 
 def _regression(
-    table: Table, names: Sequence[str], values: Floats, reason: str
+    table: Table, rows: Rows, names: Sequence[str], values: Floats, reason: str
 ) -> tuple[Target, NDArray[Any]]:
     for j, name in enumerate(names):
         if (values[:, j] == values[0, j]).all():
@@ -332,7 +336,16 @@ def _regression(
     except DataError as error:
         raise DataError(f"{table.source}: the target: {error}") from None
     mean, deviation = (np.array(column) for column in zip(*scales, strict=True))
-    return Target(list(names), "regression", reason, [], mean, deviation, []), values
+    units = [_unit(table.columns[name], rows, table.decimal) for name in names]
+    return Target(list(names), "regression", reason, [], mean, deviation, [], units), values
+
+
+def _unit(column: Column, rows: Rows, decimal: str) -> str | None:
+    """Return the sign of the numbers of some rows; see `Kind.unit`."""
+    if not isinstance(column, Text) or isinstance(column, Booleans):
+        return ""
+    values = column.values_at(np.flatnonzero(column.counts(rows)))
+    return common_unit(cells.units(values, decimal))
 
 
 def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
@@ -399,9 +412,11 @@ def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If a class was not in the training, or a cell is not a number.
+        If a class was not in the training, a cell is not a number, or is one of another unit.
     """
     if target.task == "regression":
+        for name, unit in zip(target.names, target.units, strict=False):  # there may be no units
+            refuse_other_units(table, name, unit)
         return np.stack([_numeric(table, rows, name) for name in target.names], axis=1)
     if target.task == "labels":
         return np.stack([_labels(table, rows, name)[1] for name in target.names], axis=1)
