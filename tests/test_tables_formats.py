@@ -524,7 +524,7 @@ def test_columns_of_pandas():
         ({1: [1, 2]}, TypeError, "names of columns must be str"),
         ({"a": [object()]}, DataError, "column 'a' holds object"),
         ({"a": [1, {}]}, DataError, "column 'a' holds dict, which is neither"),
-        ({"a": np.array([1, 2], "m8[M]")}, DataError, "column 'a' holds months or years"),
+        ({"a": np.array([1, 2], "m8[M]")}, DataError, "column 'a' holds durations in months"),
         ({"a": [[1], [2, 3]]}, DataError, "lists of 2 different lengths"),
         ({"a": np.zeros(3, complex)}, DataError, "column 'a' must be numbers"),
     ],

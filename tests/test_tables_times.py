@@ -10,6 +10,7 @@ import pytest
 import fastmlp as fm
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.frames import from_array
+from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Text
 
 pytestmark = pytest.mark.once
@@ -63,14 +64,55 @@ def test_numbers_and_durations_are_no_times_of_day():
     ],
 )
 def test_durations_are_seconds(durations):
-    np.testing.assert_array_equal(from_array("d", durations), [3600.0, math.nan, -0.5])
+    table = read({"d": durations})
+    np.testing.assert_array_equal(table.columns["d"], [3600.0, math.nan, -0.5])
+    assert table.durations == {"d"}
+
+
+def test_numbers_may_be_the_seconds_of_durations_but_not_the_other_way_round(tmp_path):
+    seconds = np.random.default_rng(1).integers(1, 9000, 120) / 4
+    durations = (seconds * 1000).astype("m8[ms]")
+    of_numbers, of_durations = (
+        fm.TabularModel(networks=1, epochs=2, hidden=(2,), seed=1).fit({"d": d, "y": seconds}, "y")
+        for d in (seconds, durations)
+    )
+    expected = of_numbers.predict({"d": seconds})
+    of_durations.save(tmp_path / "model.safetensors")
+    for model in (of_durations, fm.TabularModel.load(tmp_path / "model.safetensors")):
+        np.testing.assert_array_equal(model.predict({"d": durations}), expected)
+        np.testing.assert_array_equal(model.predict({"d": seconds}), expected)
+    parts = [{"d": durations[:60]}, {"d": durations[60:]}]
+    np.testing.assert_array_equal(of_durations.predict(parts), expected)
+    for wrong in ({"d": durations}, parts):
+        with pytest.raises(DataError, match=r"column 'd': [\d.]+s is of another unit than"):
+            of_numbers.predict(wrong)
+
+
+def test_targets_may_be_durations(tmp_path):
+    seconds = np.random.default_rng(1).integers(1, 9000, 120) / 4
+    table = {"x": seconds, "y": (seconds * 1000).astype("m8[ms]")}
+    of_numbers = {"x": seconds, "y": seconds}
+    model = fm.TabularModel(networks=1, epochs=2, hidden=(2,), seed=1).fit(table, "y")
+    model.save(tmp_path / "model.safetensors")
+    again = fm.TabularModel.load(tmp_path / "model.safetensors")
+    assert again.evaluate(table).r2 == again.evaluate(of_numbers).r2 == model.evaluate(table).r2
+    other = fm.TabularModel(networks=1, epochs=2, hidden=(2,), seed=1).fit(of_numbers, "y")
+    np.testing.assert_array_equal(other.predict(table), model.predict(table))
+    with pytest.raises(DataError, match=r"column 'y': [\d.]+s is of another unit than"):
+        other.evaluate(table)
+
+
+@pytest.mark.parametrize("far", [[dt.timedelta.max, None], [np.timedelta64(1, "Y"), None]])
+def test_durations_beyond_microseconds_are_refused(far):
+    with pytest.raises(DataError, match="column 'd' holds durations in months or years, or beyond"):
+        from_array("d", far)
 
 
 def test_nanoseconds_of_arrow():
     pa = pytest.importorskip("pyarrow")
     day = 86_400 * 10**9
-    found = from_array("d", pa.array([200 * day, None, 1], pa.duration("ns")))
-    np.testing.assert_array_equal(found, [200 * 86_400.0, math.nan, 1e-9])
+    found = read(pa.table({"d": pa.array([200 * day, None, 1], pa.duration("ns"))}))
+    np.testing.assert_array_equal(found.columns["d"], [200 * 86_400.0, math.nan, 1e-9])
     found = from_array("t", pa.array([day + 1999, None], pa.timestamp("ns")))
     np.testing.assert_array_equal(found, np.array(["1970-01-02T00:00:00.000001", "NaT"], "M8[us]"))
     with pytest.raises(DataError, match=r"table: column 't': .* out of bounds"):

@@ -9,7 +9,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.encoders import Encoder, Number, Numbers, RawNumber, Vector
-from fastmlp.tables.encoding.kinds import MIXED, ROUNDED, UNITS, Kind
+from fastmlp.tables.encoding.kinds import MIXED, ROUNDED, SECONDS, UNITS, Kind
 from fastmlp.tables.encoding.scaling import is_near
 from fastmlp.tables.encoding.target_means import TargetMeans
 from fastmlp.tables.reading import cells, dates
@@ -109,7 +109,8 @@ def needs_preparation(name: str, kind: Kind, encoder: Encoder) -> str:
 def refuse_other_units(table: Table, name: str, trained: str | None) -> None:
     """Refuse numbers of a column that have another unit than in training, unless it is unknown.
 
-    Those without a sign are of the currency of the training, but may not be percent.
+    Those without a sign are of the currency of the training, or seconds as the durations of it,
+    but may not be percent.
 
     Raises
     ------
@@ -127,18 +128,18 @@ def refuse_other_units(table: Table, name: str, trained: str | None) -> None:
 
 def _of_other_unit(table: Table, name: str, trained: str) -> tuple[int, str] | None:
     """Return the row and the cell of a number of another unit; None if there is none."""
-    column = table.held(name)
+    column, unit = table.held(name), SECONDS if name in table.durations else ""
     if isinstance(column, Text):
         units = cells.units(column.values, table.decimal)
-        others = [cell for unit, cell in units.items() if _differs(unit, trained)]
+        others = [cell for sign, cell in units.items() if _differs(sign, trained)]
         if not others:
             return None
         return column.first_row(list(column.values).index(others[0])), brief(others[0])
-    if not _differs("", trained) or column.ndim != 1 or column.dtype.kind not in "iuf":
+    if not _differs(unit, trained) or column.ndim != 1 or column.dtype.kind not in "iuf":
         return None
     numbers = column[:]
     known = np.isfinite(numbers)
-    return (row := int(known.argmax()), f"{numbers[row]:g}") if known.any() else None
+    return (row := int(known.argmax()), f"{numbers[row]:g}{unit}") if known.any() else None
 
 
 def _differs(unit: str, trained: str) -> bool:

@@ -24,7 +24,7 @@ from fastmlp.tables.encoding.encoders import (
     Words,
 )
 from fastmlp.tables.encoding.features import Feature, Features
-from fastmlp.tables.encoding.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of
+from fastmlp.tables.encoding.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of, of_durations
 from fastmlp.tables.encoding.pieces import pieces_of
 from fastmlp.tables.encoding.target_means import (
     LEAST_SHARED,
@@ -96,6 +96,7 @@ def fit_encoders(
         name: kind_of(table.columns[name], rows, name, table.decimal, unnamed=name in table.unnamed)
         for name in names
     }
+    kinds |= {name: of_durations(kinds[name]) for name in names if name in table.durations}
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
     fitting = _Fitting(table, rows, targets, groups, seed)

@@ -18,6 +18,7 @@ NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
+SECONDS: Final = "s"
 MIXED: Final = "holds numbers, but "
 UNITS: Final = "its numbers have different units, as in "
 _MOSTLY: Final = 0.9
@@ -42,8 +43,8 @@ class Kind:
     order : str or None
         The format of its dates.
     unit : str or None
-        The sign of its numbers, of a currency or percent, "" if they have none; None if they have
-        different ones, or a file of an earlier version does not tell.
+        The sign of its numbers, of a currency or percent, "s" for durations, "" if they have none;
+        None if they have different ones, or a file of an earlier version does not tell.
     """
 
     name: Name
@@ -77,6 +78,13 @@ def kind_of(  # noqa: PLR0911  (a case each)
     if reason := _row_number(column, known, name, len(values), unnamed=unnamed):
         return Kind("dropped", reason)
     return Kind("yes/no") if column.dtype.kind == "b" else _number_kind(known, len(values))
+
+
+def of_durations(kind: Kind) -> Kind:
+    """Return the kind of a column of durations, given that of their seconds."""
+    if kind.name != "number":
+        return kind
+    return replace(kind, unit=SECONDS, reason=kind.reason or "durations in seconds")
 
 
 def _nothing(known: int, count: int, values: NDArray[Any]) -> Kind:

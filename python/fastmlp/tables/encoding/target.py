@@ -15,7 +15,14 @@ from fastmlp.data._text import counted, listing
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import exact_numbers
 from fastmlp.tables.encoding.columns import refuse_other_units
-from fastmlp.tables.encoding.kinds import ROUNDED, common_unit, kind_of, mixed_units, rounding
+from fastmlp.tables.encoding.kinds import (
+    ROUNDED,
+    SECONDS,
+    common_unit,
+    kind_of,
+    mixed_units,
+    rounding,
+)
 from fastmlp.tables.encoding.scaling import is_near, scale
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.as_text import as_text
@@ -336,16 +343,19 @@ def _regression(
     except DataError as error:
         raise DataError(f"{table.source}: the target: {error}") from None
     mean, deviation = (np.array(column) for column in zip(*scales, strict=True))
-    units = [_unit(table.columns[name], rows, table.decimal) for name in names]
+    units = [_unit(table, rows, name) for name in names]
     return Target(list(names), "regression", reason, [], mean, deviation, [], units), values
 
 
-def _unit(column: Column, rows: Rows, decimal: str) -> str | None:
+def _unit(table: Table, rows: Rows, name: str) -> str | None:
     """Return the sign of the numbers of some rows; see `Kind.unit`."""
+    if name in table.durations:
+        return SECONDS
+    column = table.columns[name]
     if not isinstance(column, Text) or isinstance(column, Booleans):
         return ""
     values = column.values_at(np.flatnonzero(column.counts(rows)))
-    return common_unit(cells.units(values, decimal))
+    return common_unit(cells.units(values, table.decimal))
 
 
 def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:

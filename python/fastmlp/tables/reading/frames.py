@@ -20,7 +20,6 @@ from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.arrow_cells import (
     arrow_decimals,
-    arrow_floats,
     arrow_text,
     arrow_times,
     decoded,
@@ -194,9 +193,9 @@ def _array_of(values: Any) -> NDArray[Any]:
 
 
 def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers, booleans and times; durations as seconds, long doubles as doubles."""
-    if array.dtype.kind == "m":
-        return np.asarray(_seconds(name, array), np.float64)
+    """Return numbers, booleans, times and durations; long doubles as doubles."""
+    if array.dtype.kind == "m" and np.datetime_data(array.dtype)[0] in {"Y", "M"}:
+        raise _of_odd_durations(name)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         with np.errstate(over="ignore"):
             return array.astype(np.float64)
@@ -274,7 +273,7 @@ def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a cas
     if all(map(_is_number, held)):
         return _numbers(name, items)
     if all(isinstance(item, timedelta | np.timedelta64) for item in held):
-        return np.array([math.nan if _is_null(item) else _seconds(name, item) for item in items])
+        return _durations(name, items)
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
     for item in held:
@@ -294,15 +293,26 @@ def _is_written(item: Any) -> bool:
     return isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item)
 
 
-def _seconds(name: str, durations: Any) -> Any:
-    """Return the seconds of a duration, or of an array of them."""
-    second = timedelta(seconds=1) if isinstance(durations, timedelta) else np.timedelta64(1, "s")
-    try:
-        return durations / second
-    except TypeError:
-        raise DataError(
-            f"column {brief(name)} holds months or years, which are of different lengths"
-        ) from None
+def _durations(name: str, items: list[Any]) -> NDArray[np.timedelta64]:
+    """Return durations in microseconds; those that 64 bits do not hold NumPy would wrap around."""
+    known = [None if _is_null(item) else item for item in items]
+    for item in known:
+        if item is not None:
+            of_numpy = isinstance(item, np.timedelta64)
+            try:
+                seconds = item / (np.timedelta64(1, "s") if of_numpy else timedelta(seconds=1))
+            except TypeError:  # of months and years
+                raise _of_odd_durations(name) from None
+            if abs(seconds) >= 2**63 / 1e6:
+                raise _of_odd_durations(name)
+    return np.array(known, "m8[us]")
+
+
+def _of_odd_durations(name: str) -> DataError:
+    return DataError(
+        f"column {brief(name)} holds durations in months or years, or beyond 64 bits of "
+        "microseconds"
+    )
 
 
 def _is_boolean(item: Any) -> bool:
@@ -446,8 +456,7 @@ def arrow_column(  # noqa: PLR0911  (a case each)
     if kinds.is_time(kind):
         return arrow_times(column)
     if kinds.is_duration(kind):
-        seconds = arrow_floats(column.cast(pa.int64()).cast(pa.float64(), safe=False))
-        return seconds / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        return np.asarray(column.to_numpy(), f"m8[{kind.unit}]")
     if kinds.is_string(kind) or kinds.is_large_string(kind):
         text = arrow_text(column.cast(pa.large_string()))
         return Untyped(text.values, text.codes, merged=text.merged)

@@ -234,6 +234,8 @@ class Table:
         The value of absent columns; None if columns must be present.
     locate : callable
         The position of a row, for messages: "line 7", "row 6".
+    durations : set of str
+        The columns of numbers that were durations: these are in seconds.
     unusable : dict of str to DataError
         The columns that cannot be read, and why: an error only if they are needed.
     path : Path or None
@@ -252,6 +254,7 @@ class Table:
     certainty: Certainty = ""
     unusable: dict[str, DataError] = field(default_factory=dict)
     path: Path | None = None
+    durations: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.held(next(iter(self.columns)))) if self.columns else 0
@@ -303,7 +306,7 @@ class Table:
     ) -> "Table":
         """Make a table from functions that return its columns, at least one of which can be read.
 
-        They are put into `columns`, which may store them.
+        They are put into `columns`, which may store them; durations of timedelta64 as seconds.
 
         Raises
         ------
@@ -313,7 +316,11 @@ class Table:
         table = cls(source, {} if columns is None else columns)
         for name, make in makers:
             try:
-                table.columns[name] = make()
+                column = make()
+                if not isinstance(column, Text) and column.dtype.kind == "m":
+                    table.durations.add(name)
+                    column = column / np.timedelta64(1, "s")
+                table.columns[name] = column
             except DataError as error:
                 text = str(error).removeprefix("table: ")
                 known = text.startswith(f"{source}: ")

@@ -174,6 +174,7 @@ def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] =
         locate,
         certain.certainty,
         unusable,
+        durations=set().union(*(table.durations for _, table in parts)),
     )
 
 
