@@ -143,6 +143,8 @@ WAYS = [
     Way("one row from a stream", batch=1, source="stream"),
     Way("one row is the epoch", batch=32, rows=1),
     Way("one row, momentum", batch=1, optimizer=momentum),
+    Way("one row, RMSprop", batch=1, optimizer=fm.RMSprop),
+    Way("one row, AdamW", batch=1, optimizer=fm.AdamW),
     Way("one row, decay", batch=1, optimizer=decaying),
     Way("one row, Adam", batch=1, optimizer=fm.Adam),
     Way("one row, clipped by value", batch=1, optimizer=clipped_by_value),

@@ -70,21 +70,31 @@ struct Kernels {
                           store, data_of<T>(target));
     }
 
-    void update_product(const py::array& old_a, const py::array& delta, T rate, const py::array& a,
-                        const py::array& w, const py::array& biases, const py::array& out,
-                        bool relu) const {
-        const RowsOf<T> weights(w);
-        table.update_product(data_of<T>(old_a), data_of<T>(delta), rate, data_of<T>(a),
-                             weights.rows, weights.data, weights.ld, data_of<T>(biases),
-                             weights.cols, data_of<T>(out), relu);
+    /// Weights or biases, and their moments (null: None).
+    static kernels::Learned<T> learned(const py::tuple& arrays) {
+        return {data_of<T>(arrays[0]), data_of<T>(arrays[1]), data_of<T>(arrays[2])};
     }
 
-    void narrow_update(const py::array& delta, const py::array& nodes, T rate, const py::array& wt,
-                       const py::array& out, bool relu) const {
-        const RowsOf<T> weights(wt);
-        table.narrow_update(data_of<T>(delta), weights.rows, data_of<T>(nodes),
-                            static_cast<std::size_t>(nodes.size()), rate, weights.data, weights.ld,
-                            data_of<T>(out), relu);
+    static kernels::LearnedLayer<T> layer_of(const py::tuple& w, const py::tuple& biases) {
+        const RowsOf<T> weights(py::reinterpret_borrow<py::array>(w[0]));
+        return {learned(w), learned(biases), weights.rows, weights.cols, weights.ld};
+    }
+
+    void update_product(int step, bool adjusted, const std::map<std::string, T>& scalars,
+                        const py::array& old_a, const py::array& delta, const py::array& a,
+                        const py::tuple& w, const py::tuple& biases, const py::array& out,
+                        bool relu) const {
+        const kernels::UpdateRule<T> rule = rule_of(step, adjusted, scalars);
+        table.update_product(rule, rule, layer_of(w, biases), data_of<T>(old_a), data_of<T>(delta),
+                             data_of<T>(a), data_of<T>(out), relu);
+    }
+
+    void narrow_update(int step, bool adjusted, const std::map<std::string, T>& scalars,
+                       const py::array& delta, const py::array& nodes, const py::tuple& wt,
+                       const py::tuple& biases, const py::array& out, bool relu) const {
+        const kernels::UpdateRule<T> rule = rule_of(step, adjusted, scalars);
+        table.narrow_update(rule, rule, layer_of(wt, biases), data_of<T>(delta), data_of<T>(nodes),
+                            static_cast<std::size_t>(nodes.size()), data_of<T>(out), relu);
     }
 
     void sparse_product(const py::array& columns, const py::array& values, const py::array& w,

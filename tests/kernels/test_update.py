@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
+from update_rules import ADJUSTED, PLAIN, STEPS, moments_of, settings_of
 
-STEPS = ["descend", "momentum", "nesterov", "adam", "rmsprop", "rmsprop_momentum"]
 WIDTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65]
-PLAIN = {
-    "rate": 0.03, "gain": 1.0, "momentum": 0.9, "mean_gain": 0.1,
-    "square_decay": 0.99, "square_gain": 0.01, "epsilon": 1e-3,
-}  # fmt: skip
-ADJUSTED = PLAIN | {
-    "shrink": 0.7, "limit": 0.8, "l1": 0.02, "l2": 0.05, "keep": 0.995, "gain": 0.3,
-}  # fmt: skip
 
 
 def adjusted(r, g, w):
@@ -72,12 +65,7 @@ def test_every_step(kernels, arrays, fma, dtype, step, rule):
         g, w, u, s = arrays(width)
         gradient = adjusted(words, g, w) if rule is ADJUSTED else g
         expected = wanted(step, words, gradient, w.copy(), u.copy(), s.copy(), fma)
-        has = {"u": step not in ("descend", "rmsprop"), "s": "adam" in step or "rms" in step}
-        scalars = {name: float(value) for name, value in rule.items()}
-        kernels.update(
-            STEPS.index(step), rule is ADJUSTED, scalars, g, w,
-            u if has["u"] else None, s if has["s"] else None,
-        )  # fmt: skip
+        kernels.update(*settings_of(step, rule), g, w, *moments_of(step, u, s))
         for got, array in zip((w, u, s), expected, strict=True):
             assert np.ascontiguousarray(got).tobytes() == array.tobytes(), width
 
@@ -85,7 +73,6 @@ def test_every_step(kernels, arrays, fma, dtype, step, rule):
 @pytest.mark.parametrize("step", STEPS)
 def test_of_one_row(kernels, arrays, guarded, rng, dtype, step):
     """The same as `update` with the gradients that `outer` stores for one sample."""
-    has = {"u": step not in ("descend", "rmsprop"), "s": "adam" in step or "rms" in step}
     for rule in (PLAIN, ADJUSTED):
         for width in WIDTHS:
             _, w, u, s = arrays(width)
@@ -95,15 +82,10 @@ def test_of_one_row(kernels, arrays, guarded, rng, dtype, step):
             scale, g = 0.7, np.empty((3, -(-width // 16) * 16), dtype)
             kernels.outer(a[None], 0, 3, v[None], 0, width, None, scale, 0.0, True, g)
             g = np.ascontiguousarray(g[:, :width])
-            settings = (STEPS.index(step), rule is ADJUSTED, rule)
+            settings = settings_of(step, rule)
             wanted_w, wanted_u, wanted_s = w.copy(), u.copy(), s.copy()
-            kernels.update(
-                *settings, g, wanted_w,
-                wanted_u if has["u"] else None, wanted_s if has["s"] else None,
-            )  # fmt: skip
-            kernels.update_of_one(
-                *settings, a, v, scale, w, u if has["u"] else None, s if has["s"] else None
-            )
+            kernels.update(*settings, g, wanted_w, *moments_of(step, wanted_u, wanted_s))
+            kernels.update_of_one(*settings, a, v, scale, w, *moments_of(step, u, s))
             for got, expected in ((w, wanted_w), (u, wanted_u), (s, wanted_s)):
                 assert np.ascontiguousarray(got).tobytes() == expected.tobytes(), width
 

@@ -361,54 +361,19 @@ void lane_gather(const LaneSource<Scalar<S>>* sources, std::size_t first, std::s
     }
 }
 
-template <class S, RuleKind kKind, bool kAdjusted>
-void lane_update_by(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by,
-                    std::size_t count, const Scalar<S>* sums, Scalar<S>* w, Scalar<S>* first_moment,
-                    Scalar<S>* second_moment) {
-    const Rule<S> words(rule, by);
-    const Reg<S> factor = S::load(by.scale);
-    const bool plain = kKind == RuleKind::kDescend && rule.plain();
-    for (std::size_t i = 0; i < count * S::kLanes; i += S::kLanes) {
-        const Reg<S> g = S::add(S::mul(S::load(sums + i), factor), S::zero());
-        Reg<S> weight = S::load(w + i), u = S::zero(), s = S::zero();
-        if (plain) {
-            S::store(w + i, S::fnma(words.rate, g, weight));
-            continue;
-        }
-        if constexpr (kHasFirst<kKind>) u = S::load(first_moment + i);
-        if constexpr (kHasSecond<kKind>) s = S::load(second_moment + i);
-        S::store(w + i, words.template updated<kKind, kAdjusted>(weight, g, u, s));
-        if constexpr (kHasFirst<kKind>) S::store(first_moment + i, u);
-        if constexpr (kHasSecond<kKind>) S::store(second_moment + i, s);
-    }
-}
-
 template <class S>
 void lane_update(const UpdateRule<Scalar<S>>& rule, const LaneRule<Scalar<S>>& by,
                  std::size_t count, const Scalar<S>* sums, Scalar<S>* w, Scalar<S>* first_moment,
                  Scalar<S>* second_moment) noexcept {
-    const auto run = [&](auto adjusted, auto other) {
-        const auto chosen = rule.adjusted ? adjusted : other;
-        chosen(rule, by, count, sums, w, first_moment, second_moment);
-    };
-    using K = RuleKind;
-    switch (rule.kind) {
-        case K::kDescend:
-            return run(lane_update_by<S, K::kDescend, true>, lane_update_by<S, K::kDescend, false>);
-        case K::kMomentum:
-            return run(lane_update_by<S, K::kMomentum, true>,
-                       lane_update_by<S, K::kMomentum, false>);
-        case K::kNesterov:
-            return run(lane_update_by<S, K::kNesterov, true>,
-                       lane_update_by<S, K::kNesterov, false>);
-        case K::kAdam:
-            return run(lane_update_by<S, K::kAdam, true>, lane_update_by<S, K::kAdam, false>);
-        case K::kRmsprop:
-            return run(lane_update_by<S, K::kRmsprop, true>, lane_update_by<S, K::kRmsprop, false>);
-        case K::kRmspropMomentum:
-            return run(lane_update_by<S, K::kRmspropMomentum, true>,
-                       lane_update_by<S, K::kRmspropMomentum, false>);
-    }
+    const Rule<S> words(rule, by);
+    const Reg<S> factor = S::load(by.scale);
+    const Updated<S> to{1, count * S::kLanes, w, first_moment, second_moment, 0};
+    with_rule(rule, [&](auto chosen) {
+        for (std::size_t i = 0; i < to.width; i += S::kLanes) {
+            const Reg<S> g = S::add(S::mul(S::load(sums + i), factor), S::zero());
+            update_vector<decltype(chosen)>(words, to, i, g, WholeVectors<S>{});
+        }
+    });
 }
 
 template <class S>

@@ -82,27 +82,29 @@ struct Rule {
     }
 
     /// Above 0 where w - rate u / (sqrt(s) + epsilon) is w for any subnormal u: the difference is
-    /// less than a quarter of the distance from w to its neighbours.
+    /// less than a quarter of the distance from w to its neighbours. Scaled, since arithmetic with
+    /// subnormal numbers is slow.
     FASTMLP_INLINE Reg<S> unmoved(Reg<S> w) const {
         using Limits = std::numeric_limits<T>;
-        const Reg<S> reach = S::mul(S::mul(S::abs(w), S::set1(Limits::epsilon() / T(8))), epsilon);
-        return S::sub(reach, S::mul(rate, S::set1(Limits::min())));
+        constexpr T kScale = T(1LL << 32);
+        const Reg<S> share = S::mul(S::abs(w), S::set1(kScale * Limits::epsilon() / T(8)));
+        return S::sub(S::mul(share, epsilon), S::mul(rate, S::set1(kScale * Limits::min())));
     }
 
     /// Updates s; returns u over the root mean square of g, or 0 where u is subnormal and
-    /// `unmoved` above 0.
-    template <class Unmoved>
+    /// `unmoved` above 0. Zeros are not subnormal, but telling them apart takes time, which pays
+    /// where they are frequent.
+    template <bool kOftenZero, class Unmoved>
     FASTMLP_INLINE Reg<S> normalised(Reg<S> u, Reg<S> g, Reg<S>& s, Unmoved unmoved) const {
         s = S::fma(square_decay, s, S::mul(S::mul(square_gain, g), g));
         const Reg<S> least = S::set1(std::numeric_limits<T>::min()), one = S::set1(T(1));
-        if (S::all_below(least, S::min(S::abs(u), s))) [[likely]] {
-            return S::div(u, S::add(S::sqrt(s), epsilon));
-        }
         const auto size = [&](Reg<S> x) FASTMLP_INLINE_LAMBDA {
             return S::select_eq(x, S::zero(), one, S::abs(x));
         };
-        // Zeros, as of the many gradients behind a relu, are not subnormal, and any s is as good
-        // for them.
+        if (S::all_below(least, S::min(kOftenZero ? size(u) : S::abs(u), s))) [[likely]] {
+            return S::div(u, S::add(S::sqrt(s), epsilon));
+        }
+        // Where u is 0, any s is as good.
         const auto root_for = [&](Reg<S> x) FASTMLP_INLINE_LAMBDA {
             return S::select_gt(least, s, S::select_eq(x, S::zero(), one, s), s);
         };
@@ -124,6 +126,7 @@ struct Rule {
     FASTMLP_INLINE Reg<S> direction(Reg<S> w, Reg<S> g, Reg<S>& u, Reg<S>& s) const {
         [[maybe_unused]] const auto of_weight = [&]() FASTMLP_INLINE_LAMBDA { return unmoved(w); };
         [[maybe_unused]] const auto none = []() FASTMLP_INLINE_LAMBDA { return S::zero(); };
+        constexpr bool kGradient = true;  // often 0, behind a relu
         if constexpr (kKind == RuleKind::kDescend) {
             return g;
         } else if constexpr (kKind == RuleKind::kMomentum) {
@@ -133,20 +136,21 @@ struct Rule {
             return velocity(u, g);
         } else if constexpr (kKind == RuleKind::kAdam) {
             u = mean(u, g);
-            return normalised(u, g, s, of_weight);
+            return normalised<!kGradient>(u, g, s, of_weight);
         } else if constexpr (kKind == RuleKind::kRmsprop) {
-            return normalised(g, g, s, of_weight);
+            return normalised<kGradient>(g, g, s, of_weight);
         } else {
-            return u = S::fma(momentum, u, normalised(g, g, s, none));
+            return u = S::fma(momentum, u, normalised<kGradient>(g, g, s, none));
         }
     }
 
     /// One vector of weights after a step with gradients g; u and s as above.
     template <RuleKind kKind, bool kAdjusted>
     FASTMLP_INLINE Reg<S> updated(Reg<S> w, Reg<S> g, Reg<S>& u, Reg<S>& s) const {
-        if constexpr (kAdjusted) g = adjusted(g, w);
-        g = S::fma(l2, w, g);
-        w = S::mul(w, keep);
+        if constexpr (kAdjusted) {
+            g = S::fma(l2, w, adjusted(g, w));
+            w = S::mul(w, keep);
+        }
         return S::fnma(rate, direction<kKind>(w, g, u, s), w);
     }
 };
@@ -157,6 +161,30 @@ template <RuleKind kKind>
 inline constexpr bool kHasSecond =
     kKind == RuleKind::kAdam || kKind == RuleKind::kRmsprop || kKind == RuleKind::kRmspropMomentum;
 
+/// A rule's kind, and whether gradients are adjusted, as compile-time constants.
+template <RuleKind kKind, bool kAdjusted>
+struct ChosenRule {
+    static constexpr RuleKind kind = kKind;
+    static constexpr bool adjusted = kAdjusted;
+};
+
+/// Calls f with the `ChosenRule` of `rule`.
+template <class T, class F>
+FASTMLP_INLINE void with_rule(const UpdateRule<T>& rule, F f) {
+    const auto by = [&]<RuleKind kKind>() FASTMLP_INLINE_LAMBDA {
+        return rule.adjusted ? f(ChosenRule<kKind, true>{}) : f(ChosenRule<kKind, false>{});
+    };
+    switch (rule.kind) {
+        case RuleKind::kDescend: return by.template operator()<RuleKind::kDescend>();
+        case RuleKind::kMomentum: return by.template operator()<RuleKind::kMomentum>();
+        case RuleKind::kNesterov: return by.template operator()<RuleKind::kNesterov>();
+        case RuleKind::kAdam: return by.template operator()<RuleKind::kAdam>();
+        case RuleKind::kRmsprop: return by.template operator()<RuleKind::kRmsprop>();
+        case RuleKind::kRmspropMomentum:
+            return by.template operator()<RuleKind::kRmspropMomentum>();
+    }
+}
+
 /// What a step reads and writes: rows of weights and of both moments, ldw apart.
 template <class S>
 struct Updated {
@@ -165,57 +193,56 @@ struct Updated {
     std::size_t ldw;
 };
 
+template <class S>
+struct WholeVectors {
+    static FASTMLP_INLINE Reg<S> load(const Scalar<S>* p) { return S::load(p); }
+    static FASTMLP_INLINE void store(Scalar<S>* p, Reg<S> v) { S::store(p, v); }
+};
+
+/// The first `tail` elements of a vector.
+template <class S>
+struct PartsOfVectors {
+    std::size_t tail;
+    FASTMLP_INLINE Reg<S> load(const Scalar<S>* p) const { return S::load_partial(p, tail); }
+    FASTMLP_INLINE void store(Scalar<S>* p, Reg<S> v) const { S::store_partial(p, v, tail); }
+};
+
+/// The step of one vector, from element `at` on; returns its new weights.
+template <class Chosen, class S, class Access>
+FASTMLP_INLINE Reg<S> update_vector(const Rule<S>& words, Updated<S> to, std::size_t at, Reg<S> g,
+                                    Access access) {
+    Reg<S> u = S::zero(), s = S::zero();
+    if constexpr (kHasFirst<Chosen::kind>) u = access.load(to.first_moment + at);
+    if constexpr (kHasSecond<Chosen::kind>) s = access.load(to.second_moment + at);
+    const Reg<S> w =
+        words.template updated<Chosen::kind, Chosen::adjusted>(access.load(to.w + at), g, u, s);
+    access.store(to.w + at, w);
+    if constexpr (kHasFirst<Chosen::kind>) access.store(to.first_moment + at, u);
+    if constexpr (kHasSecond<Chosen::kind>) access.store(to.second_moment + at, s);
+    return w;
+}
+
 /// `gradient` returns that of row r and the vector from column j on; `tail` of its elements, or all
 /// if this is 0.
-template <class S, RuleKind kKind, bool kAdjusted, class Gradient>
-void update_rows(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
+template <class S, class Chosen, class Gradient>
+void update_rows(const UpdateRule<Scalar<S>>& rule, const Updated<S> to, Gradient gradient) {
     const Rule<S> words(rule);
-    Scalar<S>*const w = to.w, *const first_moment = to.first_moment;
-    Scalar<S>* const second_moment = to.second_moment;
-    const auto vector = [&](std::size_t at, Reg<S> g, auto get, auto put) FASTMLP_INLINE_LAMBDA {
-        Reg<S> weight = get(w + at), u = S::zero(), s = S::zero();
-        if constexpr (kHasFirst<kKind>) u = get(first_moment + at);
-        if constexpr (kHasSecond<kKind>) s = get(second_moment + at);
-        put(w + at, words.template updated<kKind, kAdjusted>(weight, g, u, s));
-        if constexpr (kHasFirst<kKind>) put(first_moment + at, u);
-        if constexpr (kHasSecond<kKind>) put(second_moment + at, s);
-    };
-    const auto load = [](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load(p); };
-    const auto store = [](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store(p, v); };
     const std::size_t tail = to.width % S::kLanes, whole = to.width - tail;
     for (std::size_t r = 0; r < to.rows; ++r) {
         const std::size_t row = r * to.ldw;
         for (std::size_t j = 0; j < whole; j += S::kLanes) {
-            vector(row + j, gradient(r, j, std::size_t{0}), load, store);
+            update_vector<Chosen>(words, to, row + j, gradient(r, j, std::size_t{0}),
+                                  WholeVectors<S>{});
         }
         if (tail == 0) continue;
-        vector(
-            row + whole, gradient(r, whole, tail),
-            [&](const Scalar<S>* p) FASTMLP_INLINE_LAMBDA { return S::load_partial(p, tail); },
-            [&](Scalar<S>* p, Reg<S> v) FASTMLP_INLINE_LAMBDA { S::store_partial(p, v, tail); });
-    }
-}
-
-template <class S, RuleKind kKind, class Gradient>
-void update_by(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
-    if (rule.adjusted) {
-        update_rows<S, kKind, true>(rule, to, gradient);
-    } else {
-        update_rows<S, kKind, false>(rule, to, gradient);
+        update_vector<Chosen>(words, to, row + whole, gradient(r, whole, tail),
+                              PartsOfVectors<S>{tail});
     }
 }
 
 template <class S, class Gradient>
 void update_with(const UpdateRule<Scalar<S>>& rule, const Updated<S>& to, Gradient gradient) {
-    switch (rule.kind) {
-        case RuleKind::kDescend: return update_by<S, RuleKind::kDescend>(rule, to, gradient);
-        case RuleKind::kMomentum: return update_by<S, RuleKind::kMomentum>(rule, to, gradient);
-        case RuleKind::kNesterov: return update_by<S, RuleKind::kNesterov>(rule, to, gradient);
-        case RuleKind::kAdam: return update_by<S, RuleKind::kAdam>(rule, to, gradient);
-        case RuleKind::kRmsprop: return update_by<S, RuleKind::kRmsprop>(rule, to, gradient);
-        case RuleKind::kRmspropMomentum:
-            return update_by<S, RuleKind::kRmspropMomentum>(rule, to, gradient);
-    }
+    with_rule(rule, [&](auto chosen) { update_rows<S, decltype(chosen)>(rule, to, gradient); });
 }
 
 template <class S>

@@ -51,8 +51,8 @@ enum class RuleKind : int {
     kRmspropMomentum,  ///< as kRmsprop, and u = momentum u + g / (sqrt(s) + epsilon);  w -= rate u
 };
 
-/// One step's rule, the same for many parameters. Before the step itself, in this order: if
-/// `adjusted`, g *= shrink, g to [-limit, limit], g += l1 sign(w); always g += l2 w, w *= keep.
+/// One step's rule, the same for many parameters. Before the step itself if `adjusted`, in this
+/// order: g *= shrink, g to [-limit, limit], g += l1 sign(w), g += l2 w, w *= keep.
 template <class T>
 struct UpdateRule {
     RuleKind kind = RuleKind::kDescend;
@@ -62,9 +62,20 @@ struct UpdateRule {
     T shrink = 1, limit = 0, l1 = 0, l2 = 0, keep = 1;
 
     /// Whether the step is w -= rate g only, so that `outer` can apply it.
-    bool plain() const {
-        return kind == RuleKind::kDescend && !adjusted && l2 == T(0) && keep == T(1);
-    }
+    bool plain() const { return kind == RuleKind::kDescend && !adjusted; }
+};
+
+/// Parameters, and the optimizer's state of each: null where the rule needs none.
+template <class T>
+struct Learned {
+    T *values, *first_moment, *second_moment;
+};
+
+/// A layer's: `rows` of weights, `ld` apart, of padded `width`, and the biases.
+template <class T>
+struct LearnedLayer {
+    Learned<T> weights, biases;
+    std::size_t rows, width, ld;
 };
 
 /// The scalars of a rule that may differ between networks in lanes: those of each lane. `scale` is
@@ -179,15 +190,18 @@ struct KernelTable {
     /// 0); the same two ends as `outer`; j < width, a multiple of kPad.
     void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width,
                         const T* sums, T scale, T rate, bool store, T* target) noexcept;
-    /// For a batch of one: `outer` and `column_sums` of the last step (scale 1) into w and biases,
-    /// then `product` with them; all rows padded.
-    void (*update_product)(const T* old_a, const T* delta, T rate, const T* a, std::size_t count_k,
-                           T* w, std::size_t ldw, T* biases, std::size_t width, T* out,
-                           bool relu) noexcept;
-    /// For a batch of one and a narrow layer: the backward `product` to out (K,), relu-masked by
-    /// `nodes` if `relu`, and in the same pass `outer` (scale 1) into the transposed weights.
-    void (*narrow_update)(const T* delta, std::size_t n, const T* nodes, std::size_t count_k,
-                          T rate, T* wt, std::size_t ldt, T* out, bool relu) noexcept;
+    /// For a batch of one: the last step (scale 1) of `layer`, whose row was `old_a`, then
+    /// `product` with it of the row `a`; all rows padded. Both rules are of the same kind, that of
+    /// biases adjusted only if both are.
+    void (*update_product)(const UpdateRule<T>& of_weights, const UpdateRule<T>& of_biases,
+                           const LearnedLayer<T>& layer, const T* old_a, const T* delta, const T* a,
+                           T* out, bool relu) noexcept;
+    /// For a batch of one and a narrow layer, whose weights are transposed: the backward `product`
+    /// to out (K,), relu-masked by `nodes` if `relu`, and in the same pass the step (scale 1) of
+    /// the weights; then that of the biases, kNarrow of them. Rules as above.
+    void (*narrow_update)(const UpdateRule<T>& of_weights, const UpdateRule<T>& of_biases,
+                          const LearnedLayer<T>& layer, const T* delta, const T* nodes,
+                          std::size_t count_k, T* out, bool relu) noexcept;
     /// For a layer of relu between `inputs` <= kFewInputs and `outputs` <= kFewOutputs: its delta
     /// d[b][j] = sum_n delta[b][n] * wt[n][j] where not nodes <= 0, else +0, as by `product`, and
     /// rows of gradients as by `outer` and `column_sums`: of weights i < inputs, then of biases,

@@ -26,7 +26,6 @@ struct StepPath {
     bool in_blocks = false;  ///< repeats the passes: see blocks_of_batch.hpp
     bool stored = false;     ///< replaces the update: see step_stored.hpp
     bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
-    bool deferred = false;   ///< and updates with the next row's forward pass
 };
 
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
@@ -88,15 +87,8 @@ std::size_t rows_at_once(const Network<T>& network, bool is_sparse, std::size_t 
     return rows_of_block<T>(layers, network.layout(), batch, threads);
 }
 
-/// Whether the rule is the same for all steps but for its rate: w -= rate g.
-template <class T>
-bool descends_plainly(const TrainOptions& options, const Conventions& conventions) {
-    return step_rules<T>(options.optimizer, {}, conventions).weights.plain();
-}
-
 /// An update may be deferred to the next row's forward pass only if nothing reads the weights in
-/// between: batches of one row, one thread, no callback after each step. Only plain SGD defers it,
-/// but all save the work that is worthwhile for more rows or threads.
+/// between: batches of one row, one thread, no callback after each step.
 template <class T>
 bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
                      const Conventions& conventions, std::size_t batch, int threads) {
@@ -125,7 +117,6 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     if (samples.x.is_sparse) return path;     // all alternatives need dense rows
     if (pass.normalizes_inputs) return path;  // and read them as they are gathered
     path.one_row = goes_row_by_row(pass, options, conventions, batch, threads);
-    path.deferred = path.one_row && descends_plainly<T>(options, conventions);
     if (has_small_hidden(pass.layers, *pass.running.layout)) {
         path.passes = StepPath::Passes::kSmallHidden;
     } else if (goes_by_columns(pass.traits, *pass.running.layout, threads)) {

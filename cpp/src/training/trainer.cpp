@@ -100,6 +100,7 @@ private:
     StepPath path_;
     TrainingStep<T> step_;
     std::optional<StepOfOneRow<T>> one_row_;  ///< instead of `step_` if `takes_one_row`
+    double rules_rate_ = -1;                  ///< the rate of its rules; none yet
     Pacer pacer_;
     double rate_ = 0, rate_factor_;  ///< of the current step; factor of all rates
     bool rate_is_constant_ =         ///< within an epoch
@@ -295,9 +296,13 @@ std::size_t Trainer<T>::steps_of_one_row(std::size_t first, std::size_t last) {
 
 template <class T>
 T Trainer<T>::step_of_one_row() {
-    if (path_.deferred) return one_row_->step(samples_.y, static_cast<T>(rate_));
     const StepFacts facts{rate_, steps_before_ + steps_done_ + 1};
-    return one_row_->step(samples_.y, step_rules<T>(options_.optimizer, facts, conventions_));
+    // But for Adam's, rules change with the rate only.
+    if (rate_ != rules_rate_ || options_.optimizer.kind == Optimizer::Kind::kAdam) {
+        one_row_->use(step_rules<T>(options_.optimizer, facts, conventions_));
+        rules_rate_ = rate_;
+    }
+    return one_row_->step(samples_.y);
 }
 
 template <class T>
