@@ -27,6 +27,7 @@ struct Data {
     Data(std::size_t its_features, std::size_t its_outputs)
         : features(its_features), outputs(its_outputs), x(numbers<T>(kRows * features, 1)),
           y(numbers<T>(kRows * outputs, 2)), weights(numbers<T>(kRows, 3)) {
+        for (T& target : y) target += T(0.5);  // between 0 and 1, as every loss allows
         for (std::size_t b = 0; b < kRows; ++b) weights[b] = b % 7 == 0 ? 0 : weights[b] + T(0.6);
     }
 
