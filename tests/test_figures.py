@@ -61,7 +61,7 @@ def test_the_picture_of_a_terminal_shows_what_the_commands_print(monkeypatch):
     terminal_picture = pytest.importorskip("terminal_picture")
     printed = terminal_picture.output_of(terminal_picture.COMMANDS)
     shown = (ROOT / "docs/train.svg").read_text(encoding="utf-8")
-    lines = [line for line in printed if "samples/s" not in line and " threads" not in line]
+    lines = [line for line in printed if "samples/s" not in line and " thread" not in line]
     assert len(lines) > len(printed) - 3
     for line in lines:
         assert f">{terminal_picture.escape(line)}</text>" in shown, line
