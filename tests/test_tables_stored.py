@@ -292,6 +292,8 @@ def test_reading_takes_a_few_bytes_a_cell(tmp_path, run_python, cell, size):
     assert int(done.stdout) < size * rows * columns
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="reads /proc")
+@pytest.mark.no_sanitizer  # whose allocator keeps what is freed
 def test_reading_parquet_takes_a_few_bytes_a_cell(tmp_path, run_python):
     """Neither the file nor all of its columns are in memory."""
     pa = pytest.importorskip("pyarrow")
