@@ -205,7 +205,7 @@ sent = []
 
 def interrupt():
     time.sleep(0.3)
-    sent.append(time.process_time())
+    sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
 callbacks = (lambda *_: None) if sys.argv[1] == "callback" else None
@@ -214,7 +214,7 @@ try:
     # One batch an epoch: each step ends an epoch, so that a count of epochs tells the weights.
     net.fit(X, y, epochs=10**9, batch_size=64, callbacks=callbacks)
 except KeyboardInterrupt:
-    print(time.process_time() - sent[0])
+    print(time.perf_counter() - sent[0])
     twin = network()
     twin.fit(X, y, epochs=net.epoch, batch_size=64)
     if twin.parameters.tobytes() != net.parameters.tobytes():  # the last step ended no epoch yet
@@ -231,7 +231,7 @@ def test_ctrl_c_answers_soon_with_a_completed_step(run_python, callback):
     assert done.returncode == 0, done.stderr
     seconds, equal, goes_on = done.stdout.split()
     assert (equal, goes_on) == ("True", "True")
-    # 0.2 s is promised; the rest is for a slow machine, on which other processes do not count.
+    # 0.2 s is promised; the rest is for a machine that is busy otherwise.
     assert float(seconds) < 0.2 + 0.8
 
 
@@ -276,5 +276,5 @@ print(net.predict(X).shape)
 def test_ctrl_c_ends_a_wait_for_a_step(run_python):
     done = run_python(WAIT_INTERRUPTED, timeout=60)
     seconds, shape = done.stdout.splitlines()
-    assert float(seconds) < 15  # of the 30 that the step takes
+    assert float(seconds) < 0.2 + 0.8  # as above
     assert shape == "(90, 3)", done.stderr

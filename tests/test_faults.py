@@ -13,7 +13,7 @@ import pytest
 
 import fastmlp as fm
 
-SLOW_MACHINE = 0.8  # seconds, beside the 0.2 that are promised
+BUSY_MACHINE = 0.8  # seconds that a machine with other work may take beside ours
 
 
 # An epoch of thousands of steps is interrupted; the same steps one by one must meet its weights.
@@ -32,7 +32,7 @@ sent = []
 
 def interrupt(pause):
     time.sleep(pause)
-    sent.append(time.process_time())  # other processes do not count
+    sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
 for pause in (0.1, 1, 10):  # on a busy machine the first step may take long
@@ -41,7 +41,7 @@ for pause in (0.1, 1, 10):  # on a busy machine the first step may take long
             threading.Thread(target=interrupt, args=(pause,)).start()
             net.fit(X, y, 10**6, batch_size, fm.SGD(1e-3), shuffle=False, n_threads=threads)
         except KeyboardInterrupt:
-            seconds = time.process_time() - sent[-1]
+            seconds = time.perf_counter() - sent[-1]
 reached = net.parameters.tobytes()
 assert reached != twin.parameters.tobytes()
 for _ in range(net.epoch):
@@ -65,7 +65,7 @@ def test_ctrl_c_in_a_long_epoch_leaves_a_completed_step(run_python, threads, bat
     arguments = (str(batch_size), str(threads))
     done = run_python(INTERRUPTED, *arguments, timeout=200, FASTMLP_EXACT_THREADS="1")
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 0.2 + SLOW_MACHINE
+    assert float(done.stdout) < 0.2 + BUSY_MACHINE
 
 
 SETUP = """
