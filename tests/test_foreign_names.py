@@ -201,7 +201,6 @@ def test_sizes_without_brackets():
         (lambda: classifier().partial_fit(X, LABELS), "train_on_batch"),
         (lambda: classifier().load_state_dict({}), r"parameters\[:\]"),
         (lambda: classifier().coefs_, "weights"),
-        (lambda: classifier().zero_grad(), "not needed"),
         (lambda: fm.TabularModel().score({}), r"evaluate\(table\)"),
         (lambda: fm.TabularModel().history, "histories"),
     ],
@@ -209,6 +208,19 @@ def test_sizes_without_brackets():
 def test_attributes(get, ours):
     with pytest.raises(AttributeError, match=f"has no attribute '\\w+'; here it is: .*{ours}"):
         get()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("zero_grad", "backward replaces the gradients"),
+        ("train", "fit trains, and predict does not"),
+        ("cuda", r"it runs on CPUs, net.to_torch\(\) elsewhere"),
+    ],
+)
+def test_what_is_not_needed(name, reason):
+    with pytest.raises(AttributeError, match=f"a network has no attribute '{name}': {reason}$"):
+        getattr(classifier(), name)
 
 
 def test_a_series_of_a_history():

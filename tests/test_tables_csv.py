@@ -15,6 +15,7 @@ import pytest
 
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.formats import csv_by_pyarrow, csv_files, opening
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Text
 
@@ -40,7 +41,7 @@ def table(tmp_path, engine):
     def table(content, name="data.csv", **options):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read(path, **options)
+        return read(path, Known(**options))
 
     return table
 
@@ -199,7 +200,7 @@ def test_cells(table, cells, expected):
 
 
 def test_a_column_can_be_asked_for_as_text(table):
-    got = table("a,y\n01,1\n10,2\n", as_text={"y"})
+    got = table("a,y\n01,1\n10,2\n", words={"y"})
     assert plain(got) == {"a": ["01", "10"], "y": ["1", "2"]}
 
 
@@ -373,8 +374,8 @@ def test_line_breaks_within_quotes_of_the_last_row(table, names):
 
 
 def test_a_known_header_decides_the_delimiter(table):
-    assert list(table("a,b;c\n1,2;3\n", expected={"a,b", "c"}).columns) == ["a,b", "c"]
-    assert list(table("a,b;c\n1,2;3\n", expected={"a", "b;c"}).columns) == ["a", "b;c"]
+    assert list(table("a,b;c\n1,2;3\n", names={"a,b", "c"}).columns) == ["a,b", "c"]
+    assert list(table("a,b;c\n1,2;3\n", names={"a", "b;c"}).columns) == ["a", "b;c"]
 
 
 def test_both_engines_agree_on_random_tables(tmp_path, monkeypatch, rng):

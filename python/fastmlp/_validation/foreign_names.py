@@ -197,13 +197,17 @@ _OF_NETWORKS: Final[dict[str, str]] = {
     **dict.fromkeys(("coefs_", "W", "kernel"), "weights"),
     **dict.fromkeys(("intercepts_", "b", "bias"), "biases"),
     "step": "update(optimizer)",
-    "zero_grad": "not needed, since backward replaces the gradients",
-    **dict.fromkeys(("train", "eval"), "not needed, since fit trains and predict does not"),
     "compile": "fit(optimizer=..., metrics=...) and Network(loss=...)",
     **dict.fromkeys(("history", "loss_", "loss_curve_"), "what fit returns, a History"),
     **dict.fromkeys(("grad", "grads"), "gradients, weight_gradients, bias_gradients"),
-    **dict.fromkeys(("to", "cuda", "cpu", "device"), "always a CPU; net.to_torch() for others"),
 }
+_NOT_OF_NETWORKS: Final[dict[str, str]] = {
+    "zero_grad": "backward replaces the gradients",
+    **dict.fromkeys(("train", "eval"), "fit trains, and predict does not"),
+    **dict.fromkeys(("to", "cuda", "cpu", "device"), "it runs on CPUs, net.to_torch() elsewhere"),
+}
+"""What others need, and a network does not, with the reason."""
+
 _OF_TABLE_MODELS: Final[dict[str, str]] = {
     "score": "evaluate(table)",
     "classes_": "classes",
@@ -253,6 +257,8 @@ def suggestion(value: object, allowed: Sequence[str]) -> str:
 def missing_attribute(owner: str, name: str) -> AttributeError:
     """Return the error of an attribute that `owner` does not have, with a hint at ours."""
     names = {"a network": _OF_NETWORKS, "a TabularModel": _OF_TABLE_MODELS}.get(owner, _ATTRIBUTES)
+    if owner == "a network" and name in _NOT_OF_NETWORKS:
+        return AttributeError(f"{owner} has no attribute {name!r}: {_NOT_OF_NETWORKS[name]}")
     hint = f"; here it is: {names[name]}" if name in names else ""
     return AttributeError(f"{owner} has no attribute {name!r}{hint}")
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fastmlp.errors import DataError
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Table, Text
 
@@ -34,7 +35,7 @@ def load(source: str, like: Table | None = None) -> Table:
         return read(source)
     words = {name for name, column in like.columns.items() if isinstance(column, Text)}
     decimal = like.decimal if like.certainty else None
-    return read(source, expected=like.columns, as_text=words, complete=True, decimal=decimal)
+    return read(source, Known(like.columns, words, complete=True, decimal=decimal))
 
 
 def rows_of(source: str) -> Table | str:

@@ -35,6 +35,7 @@ from fastmlp.tables.encoding.target import (
     read_target,
     true_targets,
 )
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Rows, Table
 from fastmlp.tables.saved import Learned, check_storable, from_table, to_table
@@ -617,13 +618,8 @@ class TabularModel:
         words = set(text_columns(features))
         if target.task == "classification" and isinstance(target.classes[0], str):
             words |= set(target.names)
-        found = read(
-            table,
-            expected={*self._names(), *targets},
-            as_text=words,
-            complete=True,
-            decimal=features.decimal,
-        )
+        names = {*self._names(), *targets}
+        found = read(table, Known(names, words, complete=True, decimal=features.decimal))
         found.add_absent(self._names())
         for feature in features.features:
             if feature.kind.name == "number" and feature.name in found.columns:

@@ -4,7 +4,7 @@ Parquet and Arrow files are divided in their groups and batches, arrays by their
 without quotes by their lines. Of other files the rows cannot be found without reading all.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from fastmlp.tables.reading.formats import array_files, arrow_files, csv_files, folders, opening
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import text_format, typed
 from fastmlp.tables.reading.table import Table
 
@@ -89,9 +90,7 @@ class DividedFiles:
         return found
 
 
-def read_rows(
-    source: Path, parts: Sequence[RowsOfFile], as_text: Collection[str], decimal: str
-) -> Table:
+def read_rows(source: Path, parts: Sequence[RowsOfFile], known: Known) -> Table:
     """Return rows of files as a table, as if cut out of that of the whole source.
 
     Raises
@@ -104,14 +103,14 @@ def read_rows(
     of_path = {part.path: part for part in parts}
 
     def one(path: Path, _mark: str | None) -> Table:
-        return _read(of_path[path], as_text, decimal)
+        return _read(of_path[path], known)
 
     if source.is_file():
         table = one(parts[0].path, None)
     else:
         root = source if source.is_dir() else None
-        table = folders.read_all(str(source), root, list(of_path), one, as_text, decimal)
-    if table.certainty and table.decimal != decimal:
+        table = folders.read_all(str(source), root, list(of_path), one, known)
+    if table.certainty and table.decimal != known.decimal:
         raise ValueError(f"{source}: rows of a rank have another decimal mark than all")
     return table
 
@@ -153,14 +152,14 @@ def _line_starts(file: _File, rows: Sequence[int]) -> list[int]:
     return found
 
 
-def _read(rows: RowsOfFile, as_text: Collection[str], decimal: str) -> Table:
+def _read(rows: RowsOfFile, known: Known) -> Table:
     path = rows.path
     if path.stat().st_size != rows.size:
         raise ValueError(f"{path} is not the file that rank 0 has read")
     if rows.kind == "csv":
-        return csv_files.read_lines(path, rows.first, rows.last, as_text)
+        return csv_files.read_lines(path, rows.first, rows.last, known.words)
     if rows.kind == "array":
         table = array_files.read_npy(path).part(rows.first, rows.last)
     else:
         table = arrow_files.read_rows(path, rows.first, rows.last)
-    return typed(table, (), as_text, decimal)
+    return typed(table, known)

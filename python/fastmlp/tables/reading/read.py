@@ -3,7 +3,7 @@
 import glob
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from fastmlp.tables.reading import cells, frames
 from fastmlp.tables.reading.formats import array_files, arrow_files, folders, opening, text_files
 from fastmlp.tables.reading.formats.csv_files import read_csv
 from fastmlp.tables.reading.formats.dialect import Evidence, reading
+from fastmlp.tables.reading.known import NOTHING, Known
 from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.table import Booleans, Table, Text, Untyped
 
@@ -25,14 +26,7 @@ _FIRST: Final = 10_000
 """Distinct cells of a column in memory that are asked for the mark."""
 
 
-def read(
-    table: Any,
-    *,
-    expected: Collection[str] = (),
-    as_text: Collection[str] = (),
-    complete: bool = False,
-    decimal: str | None = None,
-) -> Table:
+def read(table: Any, known: Known = NOTHING) -> Table:
     """Read a table.
 
     Parameters
@@ -41,8 +35,8 @@ def read(
         The path of a file; a frame of pandas, polars or pyarrow, or anything with Arrow's stream
         of C; a mapping of names to arrays of one length; or an iterator or list of these, whose
         rows are concatenated.
-    expected, as_text, complete, decimal
-        As in `read_csv`.
+    known : Known, optional
+        What is known of it.
 
     Raises
     ------
@@ -57,26 +51,22 @@ def read(
         return table
     if isinstance(table, str | os.PathLike):
         path = Path(table)
-        found = read_file(
-            path, expected=expected, as_text=as_text, complete=complete, decimal=decimal
-        )
+        found = _read_files(path, known)
         found.path = path
         return found
     if isinstance(table, Mapping):
-        return typed(frames.from_mapping(table), expected, as_text, decimal)
+        return typed(frames.from_mapping(table), known)
     if frames.is_frame(table):
-        return typed(frames.from_frame(table), expected, as_text, decimal)
+        return typed(frames.from_frame(table), known)
     if isinstance(table, Iterator | list | tuple):
 
         def one(piece: Any, decimal: str | None) -> Table:
-            part = read(
-                piece, expected=expected, as_text=as_text, complete=complete, decimal=decimal
-            )
+            part = read(piece, replace(known, decimal=decimal))
             if part is piece:  # whose columns are the caller's
                 part = replace(part, columns=copy(part.columns))
             return part
 
-        return _read_pieces(table, one, as_text, decimal)
+        return _read_pieces(table, one, known)
     if hasattr(table, "collect"):
         raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
     raise TypeError(
@@ -88,8 +78,7 @@ def read(
 def _read_pieces(
     pieces: Iterable[Any],
     read_one: Callable[[Any, str | None], Table],
-    as_text: Collection[str],
-    decimal: str | None,
+    known: Known,
 ) -> Table:
     """Read pieces one after the other: each is released before the next, unless it must be kept.
 
@@ -106,55 +95,39 @@ def _read_pieces(
             piece = frames.twice_readable(piece)  # noqa: PLW2901
         if isinstance(piece, str | os.PathLike):
             kept[i], name = piece, str(piece)
-        part = read_one(piece, decimal)
+        part = read_one(piece, known.decimal)
         if part.certainty == "guessed":
             kept[i] = piece
         parts.append((name, part))
     if not parts:
         raise DataError("table: there are no pieces")
     parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(kept[i], mark))
-    return folders.joined("table", parts, as_text)
+    return folders.joined("table", parts, known.words)
 
 
-def read_file(
-    path: Path,
-    *,
-    expected: Collection[str] = (),
-    as_text: Collection[str] = (),
-    complete: bool = False,
-    decimal: str | None = None,
-) -> Table:
-    """Read a file, a folder or the files that a pattern matches, as `read` does.
+def _read_files(path: Path, known: Known) -> Table:
+    """Read a file, a folder or the files that a pattern matches.
 
     What a file is follows from how it begins; only JSON and CSV, which begin with anything, from
     the ending of its name.
     """
 
     def one(file: Path, decimal: str | None) -> Table:
-        return _read_one(
-            file, expected=expected, as_text=as_text, complete=complete, decimal=decimal
-        )
+        return _read_one(file, replace(known, decimal=decimal))
 
     if path.is_dir():
-        return folders.read_all(str(path), path, folders.files_of(path), one, as_text, decimal)
+        return folders.read_all(str(path), path, folders.files_of(path), one, known)
     if not path.exists() and glob.has_magic(str(path)):
         files = folders.matching(str(path))
-        return folders.read_all(str(path), None, files, one, as_text, decimal)
-    return one(path, decimal)
+        return folders.read_all(str(path), None, files, one, known)
+    return _read_one(path, known)
 
 
-def _read_one(  # noqa: C901, PLR0911  (a case each)
-    path: Path,
-    *,
-    expected: Collection[str],
-    as_text: Collection[str],
-    complete: bool,
-    decimal: str | None,
-) -> Table:
+def _read_one(path: Path, known: Known) -> Table:  # noqa: C901, PLR0911  (a case each)
     refuse_devices(path)
 
     def finished(table: Table) -> Table:
-        return typed(table, expected, as_text, decimal)
+        return typed(table, known)
 
     with path.open("rb") as file:
         beginning = file.read(8)
@@ -176,34 +149,22 @@ def _read_one(  # noqa: C901, PLR0911  (a case each)
     if beginning and _ending(path) in _BINARY:
         raise DataError(f"{path}: does not begin as an {_ending(path)} file does")
     content, note = opening.text(path)
-    table = _read_text(
-        path, content, expected=expected, as_text=as_text, complete=complete, decimal=decimal
-    )
+    table = _read_text(path, content, known)
     if note:
         table.notes.insert(0, note)
     return table
 
 
-def _read_text(
-    path: Path,
-    content: opening.Content,
-    *,
-    expected: Collection[str],
-    as_text: Collection[str],
-    complete: bool,
-    decimal: str | None,
-) -> Table:
+def _read_text(path: Path, content: opening.Content, known: Known) -> Table:
     source = str(path)
     match text_format(path, content.read(size=text_files.BEGINNING)):
         case "json":
-            return typed(text_files.read_json(source, content.read()), expected, as_text, decimal)
+            return typed(text_files.read_json(source, content.read()), known)
         case "arff":
-            return text_files.read_arff(source, content.read(), as_text)
+            return text_files.read_arff(source, content.read(), known.words)
         case "svmlight":
             return text_files.read_svmlight(source, content.read())
-    return read_csv(
-        source, content, expected=expected, as_text=as_text, complete=complete, decimal=decimal
-    )
+    return read_csv(source, content, known)
 
 
 def text_format(path: Path, data: bytes) -> Literal["json", "arff", "svmlight", "csv"]:
@@ -227,9 +188,7 @@ def _ending(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def typed(
-    table: Table, expected: Collection[str], words: Collection[str], known: str | None
-) -> Table:
+def typed(table: Table, known: Known) -> Table:
     """Find the decimal mark of text in memory, and make numbers of the columns that are some.
 
     If the cells leave it open, it is a point; but in a table for a model whose text had commas, a
@@ -239,31 +198,29 @@ def typed(
     ----------
     table : Table
         Of a mapping, a frame, or a file that tells text from numbers; it is changed.
-    expected, words : collection of str
-        The columns that are known to exist, and those that stay text.
-    known : {".", ","} or None
-        The mark of the training.
+    known : Known
+        What is known of it.
     """
     texts = {
         name: column
         for name in table.columns  # without the numbers that are stored
         if isinstance(column := table.held(name), Text) and not isinstance(column, Booleans)
     }
-    ours = [name for name in table.columns if name in expected] or list(texts)
+    ours = [name for name in table.columns if name in known.names] or list(texts)
     found = Evidence.of(_cells_of(texts[name], _FIRST) for name in ours if name in texts)
     if found.votes:
         table.decimal, table.certainty = "," if found.votes > 0 else ".", "clear"
-        if table.decimal == "," != known:
+        if table.decimal == "," != known.decimal:
             table.notes.append("commas within text are read as decimal marks")
     else:
-        table.decimal = known or "."
+        table.decimal = known.decimal or "."
         if found.commas or found.points:
             table.certainty = "guessed"
-            if known is None:
+            if known.decimal is None:
                 table.notes.append(found.note("."))
     for name, column in texts.items():
         plain = column.text() if isinstance(column, Untyped) else column
-        if name in words:
+        if name in known.words:
             table.columns[name] = plain
         elif table.decimal == "," and (error := _of_two_readings(table, name, found.votes)):
             table.unusable[name] = error

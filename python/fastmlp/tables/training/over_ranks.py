@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.tables.encoding.features import BadRows, text_columns
 from fastmlp.tables.reading.file_rows import DividedFiles, RowsOfFile, read_rows
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.training.networks import RowsOfNetwork, Samples, Settings, fit_network
 from fastmlp.tables.training.preparation import Preparation, Prepared
 
@@ -113,8 +114,8 @@ class _FileShare:
         if not len(self.rows):
             return self.probe, [[] for _ in features.features]
         try:
-            words = text_columns(features)
-            table = read_rows(self.source, self.parts, words, self.decimal)
+            known = Known(words=text_columns(features), decimal=self.decimal)
+            table = read_rows(self.source, self.parts, known)
             rows = self.rows - self.rows[0]
             if not np.array_equal(features.matrix(table, rows[self.places]), self.probe):
                 return None

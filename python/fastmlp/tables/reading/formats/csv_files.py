@@ -18,21 +18,14 @@ from fastmlp.tables.reading.formats import opening
 from fastmlp.tables.reading.formats.csv_by_pyarrow import Skipped, by_pyarrow, pyarrow_csv
 from fastmlp.tables.reading.formats.dialect import Dialect, sniff, unique_names
 from fastmlp.tables.reading.formats.opening import Content
+from fastmlp.tables.reading.known import NOTHING, Known
 from fastmlp.tables.reading.table import Column, Table, Text
 
 _MOST_SKIPPED: Final = 0.01
 _MANY_LINES: Final = 3
 
 
-def read_csv(
-    source: str,
-    content: Content,
-    *,
-    expected: Collection[str] = (),
-    as_text: Collection[str] = (),
-    complete: bool = False,
-    decimal: str | None = None,
-) -> Table:
+def read_csv(source: str, content: Content, known: Known) -> Table:
     """Read the text of a CSV file.
 
     Parameters
@@ -41,14 +34,8 @@ def read_csv(
         The file, for messages.
     content : Content
         Its text, which is released.
-    expected : collection of str, optional
-        Columns that are known to exist.
-    as_text : collection of str, optional
-        Columns that stay text even if all their cells are numbers.
-    complete : bool, default False
-        Raise for a single row of another length, instead of leaving it out with a note.
-    decimal : {".", ","}, optional
-        The decimal mark if the file leaves it open: that of the training.
+    known : Known
+        What is known of its table.
 
     Raises
     ------
@@ -56,22 +43,16 @@ def read_csv(
         If the file is empty, has no rows, has an unclosed quote, or has too many rows whose length
         differs from the header's.
     """
-    dialect = _sniffed(source, content, expected, as_text, decimal)
+    dialect = _sniffed(source, content, known)
     names, notes = unique_names(dialect.names)
     skipped = Skipped()
     start = _after_lines(content, dialect.skip)
-    pyarrow = pyarrow_csv(dialect)
-    columns: MutableMapping[str, Column]
-    if pyarrow is None:
-        text = content.read(start).decode()
-        columns = _by_csv(source, text, dialect, names, skipped, as_text)
-    else:
-        columns = by_pyarrow(source, pyarrow, content, start, dialect, names, skipped, as_text)
+    columns = _columns(source, content, start, dialect, names, skipped, known.words)
     table = Table(source, columns, dialect.decimal, dialect.notes + notes)
     table.certainty = dialect.certainty
     table.unnamed = {new for new, old in zip(names, dialect.names, strict=True) if not old}
     table.locate = lambda row: f"line {_line_of(content, start, dialect, len(names), row)}"
-    _check(table, skipped, content, start, dialect, complete=complete)
+    _check(table, skipped, content, start, dialect, complete=known.complete)
     content.release()
     return table
 
@@ -84,7 +65,7 @@ def count_lines(source: str, content: Content) -> int:
     DataError
         As `read_csv`.
     """
-    skip = _sniffed(source, content, (), (), None).skip
+    skip = _sniffed(source, content, NOTHING).skip
     return content.line_feeds() - skip + (content.read(content.size - 1) != b"\n")
 
 
@@ -96,10 +77,10 @@ def first_row(source: str, content: Content) -> int:
     DataError
         As `read_csv`.
     """
-    return _after_lines(content, _sniffed(source, content, (), (), None).skip)
+    return _after_lines(content, _sniffed(source, content, NOTHING).skip)
 
 
-def read_lines(path: Path, first: int, last: int, as_text: Collection[str]) -> Table:
+def read_lines(path: Path, first: int, last: int, words: Collection[str]) -> Table:
     """Read the bytes from `first` to before `last` of a file, whole rows without quotes.
 
     The dialect is that of the whole file, which its beginning tells.
@@ -112,17 +93,12 @@ def read_lines(path: Path, first: int, last: int, as_text: Collection[str]) -> T
         If the file cannot be read.
     """
     source, skipped = str(path), Skipped()
-    dialect = _sniffed(source, opening.text(path)[0], (), (), None)
+    dialect = _sniffed(source, opening.text(path)[0], NOTHING)
     with path.open("rb") as file:
         file.seek(first)
         content = Content.of(file.read(last - first))
     names, _ = unique_names(dialect.names)
-    pyarrow = pyarrow_csv(dialect)
-    columns: MutableMapping[str, Column]
-    if pyarrow is None:
-        columns = _by_csv(source, content.read().decode(), dialect, names, skipped, as_text)
-    else:
-        columns = by_pyarrow(source, pyarrow, content, 0, dialect, names, skipped, as_text)
+    columns = _columns(source, content, 0, dialect, names, skipped, words)
     if skipped.rows:
         raise DataError(f"{source}: rows differ in their number of cells")
     table = Table(source, columns, dialect.decimal)
@@ -152,16 +128,10 @@ def _check(
     _tell_skipped(table, skipped, content, start, dialect, complete)
 
 
-def _sniffed(
-    source: str,
-    content: Content,
-    expected: Collection[str],
-    words: Collection[str],
-    decimal: str | None,
-) -> Dialect:
+def _sniffed(source: str, content: Content, known: Known) -> Dialect:
     sample = content.sample().decode(errors="ignore")
     try:
-        return sniff(source, sample, expected, words, decimal)
+        return sniff(source, sample, known)
     except csv.Error as error:
         raise DataError(f"{source}: {error}") from None
 
@@ -170,6 +140,22 @@ def _after_lines(content: Content, count: int) -> int:
     """Return the position after this many lines."""
     with content.open() as file:
         return sum(len(file.readline()) for _ in range(count))
+
+
+def _columns(
+    source: str,
+    content: Content,
+    start: int,
+    dialect: Dialect,
+    names: list[str],
+    skipped: Skipped,
+    words: Collection[str],
+) -> MutableMapping[str, Column]:
+    """Read the columns from a position on; those of `words` are text."""
+    pyarrow = pyarrow_csv(dialect)
+    if pyarrow is not None:
+        return by_pyarrow(source, pyarrow, content, start, dialect, names, skipped, words)
+    return _by_csv(source, content.read(start).decode(), dialect, names, skipped, words)
 
 
 def _by_csv(

@@ -20,6 +20,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.cells import MISSING_WORDS, is_number, is_thousands, number
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.table import Certainty
 
 _DELIMITERS: Final = ",;\t| "
@@ -85,13 +86,7 @@ class Dialect:
         return _rows(text, self.delimiter, self.quoted, self.escape, self.blanks)
 
 
-def sniff(
-    source: str,
-    text: str,
-    expected: Collection[str] = (),
-    words: Collection[str] = (),
-    decimal: str | None = None,
-) -> Dialect:
+def sniff(source: str, text: str, known: Known) -> Dialect:
     """Detect the dialect of a file.
 
     Parameters
@@ -100,12 +95,8 @@ def sniff(
         The file, for messages.
     text : str
         Whole lines: the first ones, and some from the first quotes and decimal commas on.
-    expected : collection of str, optional
-        Names of columns that are known to exist: those a model was trained on.
-    words : collection of str, optional
-        Those of them that are text.
-    decimal : {".", ","}, optional
-        The decimal mark if the file leaves it open.
+    known : Known
+        What is known of its table.
 
     Raises
     ------
@@ -128,16 +119,16 @@ def sniff(
         escape = _escape(text, delimiter, blanks)
         rows = list(_rows(text, delimiter, quoted, escape, blanks))
         rows = [(line, row) for line, row in rows if line > comments]
-        score = _consistency(rows, expected, words) - 0.01 * rank - 0.6 * (delimiter == " ")
+        score = _consistency(rows, known) - 0.01 * rank - 0.6 * (delimiter == " ")
         if rows and (best is None or score > best[0]):
             best = (score, delimiter, escape, rows)
     if best is None:
         raise DataError(f"{source}: the file is empty")
     _, delimiter, escape, rows = best
     dialect = Dialect(delimiter, [], comments, quoted, escape, blanks)
-    _find_header(source, dialect, rows, skipped, expected)
+    _find_header(source, dialect, rows, skipped, known.names)
     dialect.skip += skipped
-    _find_decimal(dialect, rows, expected, decimal)
+    _find_decimal(dialect, rows, known)
     return dialect
 
 
@@ -224,36 +215,36 @@ def _width(rows: list[Row]) -> int:
     return Counter(body).most_common(1)[0][0]
 
 
-def _consistency(rows: list[Row], expected: Collection[str], words: Collection[str]) -> float:
+def _consistency(rows: list[Row], known: Known) -> float:
     """Return how well a delimiter fits the rows: larger is better."""
     if not rows:
         return -1.0
     width = _width(rows)
     if width < 2:
-        return 0.9 + 5.0 * (rows[0][1][0].strip() in expected)
-    if len(rows[0][1]) == 1 and _is_one_column(rows, expected, words):
+        return 0.9 + 5.0 * (rows[0][1][0].strip() in known.names)
+    if len(rows[0][1]) == 1 and _is_one_column(rows, known):
         return -1.0
     body = [row for _, row in rows[1:]] or [row for _, row in rows]
     share = sum(len(row) == width for row in body) / len(body)
     cells = Counter(cell.strip() for row in body[:200] for cell in row)
     good = sum(count for cell, count in cells.items() if _is_good(cell)) / max(1, cells.total())
-    known = sum(cell.strip() in expected for cell in rows[0][1])
+    named = sum(cell.strip() in known.names for cell in rows[0][1])
     # A header that is one cell short may be from R, which omits the name of the row names.
     fits = {0: 1.0, 1: 0.7}.get(abs(len(rows[0][1]) - width), 0.0)
-    return 2.0 * (share > 0.97) + fits + share + 0.5 * good + 5.0 * known
+    return 2.0 * (share > 0.97) + fits + share + 0.5 * good + 5.0 * named
 
 
-def _is_one_column(rows: list[Row], expected: Collection[str], words: Collection[str]) -> bool:
+def _is_one_column(rows: list[Row], known: Known) -> bool:
     """Return whether rows of several cells are those of the one column that the header names.
 
     They are not if a quote, or a word that is no number, stands before a number: a name of the row.
     """
     name = rows[0][1][0].strip()
-    if name not in expected:
+    if name not in known.names:
         return False
     cells = [[cell.strip() for cell in row] for _, row in rows[1:]]
     named = all(len(row) == 2 and is_number(row[1]) and not is_number(row[0]) for row in cells)
-    return name in words or not named
+    return name in known.words or not named
 
 
 def _is_good(cell: str) -> bool:
@@ -363,15 +354,13 @@ def _count(header: list[str]) -> bool:
     return years or (steps == {1} and numbers[0] in {0, 1} and len(numbers) > 2)
 
 
-def _find_decimal(
-    dialect: Dialect, rows: list[Row], expected: Collection[str], known: str | None
-) -> None:
-    """Set the decimal mark: what the cells tell, or `known`.
+def _find_decimal(dialect: Dialect, rows: list[Row], known: Known) -> None:
+    """Set the decimal mark: what the cells tell, or that of the training.
 
     Otherwise a comma is a decimal mark if it does not separate cells, which a note says.
     """
     names = dialect.names
-    ours = [j for j, name in enumerate(names) if name in expected] or range(len(names))
+    ours = [j for j, name in enumerate(names) if name in known.names] or range(len(names))
     whole = [row for _, row in rows if len(row) == len(names)]
     found = Evidence.of([row[j].strip() for row in whole] for j in ours)
     commas, points, votes = found.commas, found.points, found.votes
@@ -384,11 +373,11 @@ def _find_decimal(
             dialect.notes.append("commas within quoted numbers are read as decimal marks")
     elif commas or points:
         guess = "," if len(commas) > len(points) and not separates else "."
-        dialect.decimal, dialect.certainty = known or guess, "guessed"
-        if known is None and not separates:
+        dialect.decimal, dialect.certainty = known.decimal or guess, "guessed"
+        if known.decimal is None and not separates:
             dialect.notes.append(found.note(guess))
     else:
-        dialect.decimal = "." if separates else known or "."
+        dialect.decimal = "." if separates else known.decimal or "."
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fastmlp._validation import brief
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.as_text import as_text
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.table import (
     CERTAINTIES,
     Booleans,
@@ -59,8 +60,7 @@ def read_all(
     root: Path | None,
     files: Sequence[Path],
     read: Callable[[Path, str | None], Table],
-    words: Collection[str] = (),
-    decimal: str | None = None,
+    known: Known,
 ) -> Table:
     """Read files and concatenate their rows; folders such as ``day=2`` become columns.
 
@@ -78,9 +78,9 @@ def read_all(
                 table.columns[name] = cells.typed(column, ".") if value is not None else column
         return table
 
-    parts = [(file.name, one(file, decimal)) for file in files]
+    parts = [(file.name, one(file, known.decimal)) for file in files]
     parts = with_one_mark(source, parts, lambda i, mark: one(files[i], mark))
-    return joined(source, parts, words)
+    return joined(source, parts, known.words)
 
 
 def with_one_mark(
