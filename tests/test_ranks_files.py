@@ -162,6 +162,22 @@ def test_rows_read_by_ranks_have_the_bits_of_rows_sent(
     assert [h.loss for h in read.histories] == [h.loss for h in sent.histories]
 
 
+def test_words_that_are_numbers_in_the_rows_of_a_rank_are_words(columns, tmp_path, monkeypatch):
+    """Nothing is sent then: the encoded rows are those of rank 0."""
+
+    def matrices(_):
+        pytest.fail("rank 0 sends the rows")
+
+    monkeypatch.setattr(over_ranks._OnRank0, "matrices", matrices)
+    half = ROWS // 2
+    columns["word"] = [
+        word if i < half else f"{i % 3}.50" for i, word in enumerate(columns["word"])
+    ]
+    model = trained(make_csv(tmp_path, columns))
+    assert "'0.50'" not in str(model.notes)
+    assert next(column for column in model.columns if column.name == "word").kind == "words"
+
+
 def make_quoted(folder, columns):
     return write_csv(folder / "table.csv", columns, quote='"')
 
