@@ -107,6 +107,10 @@ def decaying(rate: Any) -> fm.SGD:
     return fm.SGD(rate, l2=0.01, weight_decay=0.1)
 
 
+def decaying_weights(rate: Any) -> fm.SGD:
+    return fm.SGD(rate, l2=0.01, weight_decay=0.1, decay_biases=False)
+
+
 def clipped_by_norm(rate: Any) -> fm.SGD:
     return fm.SGD(rate, clip_norm=0.05)
 
@@ -146,6 +150,7 @@ WAYS = [
     Way("one row, RMSprop", batch=1, optimizer=fm.RMSprop),
     Way("one row, AdamW", batch=1, optimizer=fm.AdamW),
     Way("one row, decay", batch=1, optimizer=decaying),
+    Way("one row, decay but of biases", batch=1, optimizer=decaying_weights),
     Way("one row, Adam", batch=1, optimizer=fm.Adam),
     Way("one row, clipped by value", batch=1, optimizer=clipped_by_value),
     Way("one row, clipped by norm", batch=1, optimizer=clipped_by_norm),
@@ -176,6 +181,7 @@ WAYS = [
     Way("dropout", network=DROPOUT),
     Way("momentum", optimizer=momentum),
     Way("decay", optimizer=decaying),
+    Way("decay but of biases", optimizer=decaying_weights),
     Way("Adam", optimizer=fm.Adam),
     Way("AdamW", optimizer=fm.AdamW),
     Way("RMSprop", optimizer=fm.RMSprop),

@@ -81,19 +81,20 @@ struct Kernels {
     }
 
     void update_product(int step, bool adjusted, const std::map<std::string, T>& scalars,
-                        const py::array& old_a, const py::array& delta, const py::array& a,
-                        const py::tuple& w, const py::tuple& biases, const py::array& out,
-                        bool relu) const {
-        const kernels::UpdateRule<T> rule = rule_of(step, adjusted, scalars);
-        table.update_product(rule, rule, layer_of(w, biases), data_of<T>(old_a), data_of<T>(delta),
+                        const std::map<std::string, T>& of_biases, const py::array& old_a,
+                        const py::array& delta, const py::array& a, const py::tuple& w,
+                        const py::tuple& biases, const py::array& out, bool relu) const {
+        table.update_product(rule_of(step, adjusted, scalars), rule_of(step, adjusted, of_biases),
+                             layer_of(w, biases), data_of<T>(old_a), data_of<T>(delta),
                              data_of<T>(a), data_of<T>(out), relu);
     }
 
     void narrow_update(int step, bool adjusted, const std::map<std::string, T>& scalars,
-                       const py::array& delta, const py::array& nodes, const py::tuple& wt,
-                       const py::tuple& biases, const py::array& out, bool relu) const {
-        const kernels::UpdateRule<T> rule = rule_of(step, adjusted, scalars);
-        table.narrow_update(rule, rule, layer_of(wt, biases), data_of<T>(delta), data_of<T>(nodes),
+                       const std::map<std::string, T>& of_biases, const py::array& delta,
+                       const py::array& nodes, const py::tuple& wt, const py::tuple& biases,
+                       const py::array& out, bool relu) const {
+        table.narrow_update(rule_of(step, adjusted, scalars), rule_of(step, adjusted, of_biases),
+                            layer_of(wt, biases), data_of<T>(delta), data_of<T>(nodes),
                             static_cast<std::size_t>(nodes.size()), data_of<T>(out), relu);
     }
 
@@ -291,11 +292,11 @@ struct Kernels {
                       {seed, stream, epoch, position, least}, scale, target.data, target.ld);
     }
 
-    /// `scalars` are the fields of an UpdateRule by name.
     void approach(T gain, const py::array& from, const py::array& to) const {
         table.approach(gain, static_cast<std::size_t>(to.size()), data_of<T>(from), data_of<T>(to));
     }
 
+    /// `scalars` are the fields of an UpdateRule by name.
     static kernels::UpdateRule<T> rule_of(int step, bool adjusted,
                                           const std::map<std::string, T>& scalars) {
         kernels::UpdateRule<T> rule;

@@ -28,6 +28,13 @@ def stepped(kernels, dtype):
     return after
 
 
+def of_biases(settings):
+    """Those of a layer whose biases have another rate, and no penalties."""
+    step, adjusted, rule = settings
+    own = {"rate": 0.05, "l1": 0.0, "l2": 0.0, "keep": 1.0} if adjusted else {"rate": 0.05}
+    return step, adjusted, rule | own
+
+
 @pytest.fixture
 def layer(fill):
     """Make a matrix with zeros of both signs, and its moments, in memory of its name."""
@@ -65,10 +72,10 @@ def test_update_product(kernels, fill, guarded, layer, stepped, chain, dtype, wi
         biases = layer("biases", 1, width)
         out, relu = guarded("out", (width,), dtype), count % 3 == 1
         wanted = stepped(settings, step, old_a[0], delta, *weights)
-        wanted_biases = stepped(settings, step, one, delta, *biases)
+        wanted_biases = stepped(of_biases(settings), step, one, delta, *biases)
         sums = chain(a, wanted[0], wanted_biases[0])[0]
         kernels.update_product(
-            *settings, old_a, delta, a, with_moments(step, *weights),
+            *settings, of_biases(settings)[2], old_a, delta, a, with_moments(step, *weights),
             with_moments(step, *biases), out, relu,
         )  # fmt: skip
         check_same(weights, wanted, width)
@@ -93,10 +100,10 @@ def test_narrow_update(kernels, fill, guarded, layer, stepped, chain, dtype, out
         out, relu = guarded("out", (padded(count),), dtype), (count + outputs) % 2 == 0
         sums = chain(delta[:, :outputs], weights[0][:, :count], zero)[0]
         wanted = stepped(settings, step, delta[0, :outputs], nodes, *weights)
-        wanted_biases = stepped(settings, step, one, delta[0], *biases)
+        wanted_biases = stepped(of_biases(settings), step, one, delta[0], *biases)
         kernels.narrow_update(
-            *settings, delta, nodes, with_moments(step, *weights), with_moments(step, *biases),
-            out, relu,
+            *settings, of_biases(settings)[2], delta, nodes, with_moments(step, *weights),
+            with_moments(step, *biases), out, relu,
         )  # fmt: skip
         masked = np.where(nodes <= 0, zero, sums) if relu else sums
         assert out[:count].tobytes() == masked.tobytes(), count
@@ -117,10 +124,10 @@ def test_a_row_is_written_up_to_its_padding(kernels, guarded, dtype):
     w, few, biases = whole[:, :PAD], row[:3], row.copy()
 
     def product():
-        kernels.update_product(*sgd, few, row, few, alone(w), alone(biases), out, False)
+        kernels.update_product(*sgd, PLAIN, few, row, few, alone(w), alone(biases), out, False)
 
     def narrow():
-        kernels.narrow_update(*sgd, row, row[:5], alone(w), alone(biases), out, False)
+        kernels.narrow_update(*sgd, PLAIN, row, row[:5], alone(w), alone(biases), out, False)
 
     for columns, update in ((PAD, product), (5, narrow)):
         whole[:] = 0.25
