@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import Case, Problem
+from checked_rows import checked
 from workers import PeerError, Worker
 
 OURS = "fastmlp"
@@ -92,8 +93,12 @@ def processor() -> str:
 
 
 def command() -> str:
-    """Return the command that runs now, with the settings of fastmlp it was given."""
-    return re.sub(r" --output \S+", "", " ".join([*SETTINGS, "python", *sys.argv]))
+    """Return the command that runs now, with the settings of fastmlp it was given.
+
+    Without the options that change no row: where it writes, and which of its shapes it measures.
+    """
+    words = " ".join([*SETTINGS, "python", *sys.argv])
+    return re.sub(r" --(?:output|shapes) \S+", "", words)
 
 
 def commit() -> str:
@@ -119,7 +124,7 @@ def write_json(path: Path, table: Table, versions: dict[str, str] | None = None)
         "commit": commit(),
         "command": command(),
         "versions": {NAMES.get(name, name): version for name, version in (versions or {}).items()},
-        "table": table,
+        "table": [checked(row) for row in table],
     }
     path.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {path}")

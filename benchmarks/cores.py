@@ -1,6 +1,6 @@
 """Steps of training on 1, 2, 4, 8, 16, ... cores, beside other libraries on them and on a GPU.
 
-    python benchmarks/cores.py [--peers jax torch] [--rows 784] [--rounds 3]
+    python benchmarks/cores.py [--peers jax torch] [--shapes 784] [--rounds 3]
 
 First the rate of float32 multiply-adds of one core and of all together, then the microseconds of a
 step. Each number of threads has as many processors, for every library; "of peak" is of what these
@@ -34,7 +34,7 @@ ON_GPU = {
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--shapes", default="", help="only shapes whose name holds this text")
     parser.add_argument("--peers", nargs="*", default=["jax", "torch"], choices=["jax", "torch"])
     parser.add_argument("--rounds", type=int, default=3, help="timed runs each (default 3)")
     parser.add_argument("--seconds", type=float, default=0.2, help="of a timed run (default 0.2)")
@@ -96,7 +96,7 @@ def main() -> None:
     options = arguments()
     processors = os.sched_getaffinity(0)
     print_rates(len(processors))
-    cases = [case for case in CASES if options.rows in case.name]
+    cases = [case for case in CASES if options.shapes in case.name]
     lines: Table = []
     for n in numbers_of_threads(len(processors)):
         os.sched_setaffinity(0, processors)

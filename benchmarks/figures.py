@@ -10,6 +10,7 @@
 A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, with the machine, the date,
 the commit and the command it was measured with below it. README.md has sentences written this way,
 and a picture. What stands outside such a block has no measured number: a new one needs a row.
+A row has a check that the benchmark writes (`checked_rows.py`), so that none is typed.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
 
+from checked_rows import checked, is_as_measured
 from step_picture import step_picture
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +38,7 @@ BLOCK = re.compile(
 # Columns that name a row.
 KEYS = {"call", "layers", "layers, batch", "rows", "part", "solver", "threads", "data", "Python",
         "package", "what was done", "pause"}  # fmt: skip
+SOURCE = ("machine", "date", "commit", "command", "versions")
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),
     **dict.fromkeys(("median score", "of boosting", "of the MLP"), ".3f"),
@@ -80,7 +83,7 @@ def source(table: dict[str, Any]) -> str:
 def table_of(table: dict[str, Any]) -> str:
     """Return a table in Markdown, and its source."""
     rows = table["rows"]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(dict.fromkeys(name for row in rows for name in row if name != "check"))
     lines = [columns, ["---"] * len(columns)]
     lines += [[cell(name, row[name]) if name in row else "" for name in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{source(table)}"
@@ -165,7 +168,7 @@ def measurement(path: Path) -> dict[str, Any]:
         return {"commit": commit(), **json.loads(text)}
     return {
         "commit": commit(),
-        "table": [json.loads(line) for line in text.splitlines()],
+        "table": [checked(json.loads(line)) for line in text.splitlines()],
         "command": f"build/release/{path.stem}",
         "date": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(),
         "processor": processor(),
@@ -179,33 +182,41 @@ def name_of(row: dict[str, Any]) -> str:
     return ", ".join(v if isinstance(v, str) else f"{name} {v:,}" for name, v in keys.items())
 
 
+def source_of(part: dict[str, Any]) -> dict[str, Any]:
+    """Return where, when and how a table, or a part of it, was measured."""
+    return {name: part[name] for name in SOURCE if name in part}
+
+
 def take(table: dict[str, Any], measured: dict[str, Any]) -> None:
     """Replace the rows of a table that a benchmark measured again, and say where that was.
 
     Rows that it did not measure keep their source, so that a table can have several: `apart` has
-    those of some rows.
+    the rows of all but one.
     """
+    if typed := [name_of(row) for row in measured["table"] if not is_as_measured(row)]:
+        raise ValueError(f"rows that no benchmark wrote: {'; '.join(typed)}")
+    main = source_of(table)
+    sources = {name_of(row): main for row in table["rows"]}
+    for other in table.pop("apart", []):
+        sources |= dict.fromkeys(other["rows"], source_of(other))
     for new in measured["table"]:
         same = [i for i, old in enumerate(table["rows"]) if name_of(old) == name_of(new)]
         at = same[0] if same else len(table["rows"])
         table["rows"][at : at + 1] = [new]
-    source = {name: measured[name] for name in ("command", "versions", "commit")} | {
-        "machine": measured["processor"],
-        "date": measured["date"][:10],
-    }
-    taken = [name_of(row) for row in measured["table"]]
-    apart = [
-        {**other, "rows": rows}
-        for other in table.pop("apart", [])
-        if (rows := [row for row in other["rows"] if row not in taken])
-    ]
-    elsewhere = {*taken, *(row for other in apart for row in other["rows"])}
-    if all(name_of(row) in elsewhere for row in table["rows"]):
+        sources[name_of(new)] = source_of(
+            {**measured, "machine": measured["processor"], "date": measured["date"][:10]}
+        )
+    groups: list[tuple[dict[str, Any], list[str]]] = []
+    for name in map(name_of, table["rows"]):
+        rows = next((rows for source, rows in groups if source == sources[name]), None)
+        if rows is None:
+            groups.append((sources[name], rows := []))
+        rows.append(name)
+    groups.sort(key=lambda group: group[0] != main)  # the table's own first, if it has rows left
+    if groups[0][0] != main:
         table.pop("note", None)
-        table |= source
-    else:
-        apart.append({"rows": taken, **source})
-    if apart:
+    table |= groups[0][0]
+    if apart := [{"rows": rows, **source} for source, rows in groups[1:]]:
         table["apart"] = apart
 
 

@@ -161,27 +161,35 @@ def measure(layers: list[int], batch: int, arguments: argparse.Namespace) -> dic
     return row
 
 
-def linear(threads: int) -> None:
-    """Print time and memory of 100,000 networks beside those of 1,000, made and trained by Adam."""
+def linear(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Print and return time and memory of 100,000 networks beside 1,000's, trained by Adam."""
     layers, batch = SHAPES[0]
     rng = np.random.default_rng(0)
     X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
     y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
+    few, most = 1000, 100_000
     spent: dict[int, float] = {}
-    for count in (1000, 100_000):
+    memory: dict[int, float] = {}
+    for count in (few, most):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         networks = fm.Networks(layers, count, output="identity", seed=0)
-        adam = fm.Adam(RATE)
-        train = partial(fm.train_many, networks, X, y, EPOCHS, batch, adam, n_threads=threads)
-        spent[count] = seconds(train, 1)
+        train = partial(fm.train_many, networks, X, y, EPOCHS, batch, fm.Adam(RATE))
+        spent[count] = seconds(partial(train, n_threads=arguments.threads), arguments.rounds)
         kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        own = 3 * networks.parameters.nbytes
+        memory[count] = kilobytes * 1024 / (3 * networks.parameters.nbytes)
         print(
-            f"{count:,} networks: {spent[count]:.3f} s, {kilobytes * 1024 / own:.1f} times the "
+            f"{count:,} networks: {spent[count]:.3f} s, {memory[count]:.1f} times the "
             "memory of their parameters and Adam's state",
             flush=True,
         )
-    print(f"100,000 take {spent[100_000] / spent[1000]:.1f} times as long as 1,000")
+    row = {
+        "layers, batch": f"{'-'.join(map(str, layers))}, {batch}",
+        "networks": most,
+        "times the memory of parameters and Adam's state": memory[most],
+        f"times as long as {few:,}": spent[most] / spent[few],
+    }
+    print(f"{most:,} take {spent[most] / spent[few]:.1f} times as long as {few:,}")
+    return [row]
 
 
 def predictions(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -218,15 +226,16 @@ def main() -> None:
     parser.add_argument("--predict", action="store_true", help="only predictions")
     arguments = parser.parse_args()
     if arguments.linear:
-        linear(arguments.threads)
-        return
-    if arguments.predict:
+        table = linear(arguments)
+    elif arguments.predict:
         table = predictions(arguments)
     else:
         table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
-        found = {name for name in ("jax", "torch", "joblib") if find_spec(name)}
-        write_json(arguments.output, table, {name: version(name) for name in sorted(found)})
+        alone = arguments.linear or arguments.predict
+        peers = () if alone else ("jax", "joblib", "torch")
+        versions = {name: version(name) for name in peers if find_spec(name)}
+        write_json(arguments.output, table, versions)
 
 
 if __name__ == "__main__":

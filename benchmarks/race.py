@@ -1,6 +1,6 @@
 """Race fastmlp against other libraries: whole steps of stochastic gradient descent, float32.
 
-    python benchmarks/race.py [--threads 2] [--rows 784] [--peers jax torch] [--large]
+    python benchmarks/race.py [--threads 2] [--shapes 784] [--peers jax torch] [--large]
 
 Same shapes, data, first weights and order of samples. Each library has a process of its own with
 the same processors; they run in turn, and the best of several runs counts. "% of peak" is of the
@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, help="for every library (default 1)")
-    parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--shapes", default="", help="only shapes whose name holds this text")
     parser.add_argument("--peers", nargs="*", default=[], choices=[n for n in ENTRIES if n != OURS])
     parser.add_argument("--alone", action="store_true", help="without other libraries")
     parser.add_argument("--large", action="store_true", help="large batches instead")
@@ -95,7 +95,7 @@ def main() -> None:
     print("".join(f"{'vs ' + name:>17}" for name in names))
     records = []
     for case in LARGE if options.large else TRAINING:
-        if options.rows not in case.name:
+        if options.shapes not in case.name:
             continue
         problem = make_problem(case)
         row = race(

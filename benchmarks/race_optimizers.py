@@ -1,6 +1,6 @@
 """Race the optimizers: the step of each beside plain SGD's, and beside the same step elsewhere.
 
-    python benchmarks/race_optimizers.py [--rows 784] [--optimizers Adam AdamW]
+    python benchmarks/race_optimizers.py [--shapes 784] [--optimizers Adam AdamW]
 
 The protocol is that of `race.py`, on one processor: JAX is one `jit` of `lax.scan` over the epoch
 with optax, PyTorch has `fused=True` but for RMSprop, which has none. "of SGD" is our own plain SGD,
@@ -30,7 +30,7 @@ ENTRIES = {
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--shapes", default="", help="only shapes whose name holds this text")
     parser.add_argument("--optimizers", nargs="*", default=[*OPTIMIZERS], choices=[*OPTIMIZERS])
     parser.add_argument("--peers", nargs="*", default=[], choices=["jax", "torch"])
     parser.add_argument("--rounds", type=int, default=5, help="timed runs each (default 5)")
@@ -90,7 +90,7 @@ def main() -> None:
     print("".join(f"{'vs ' + name:>10}" for name in names))
     records = []
     for case in TRAINING:
-        if options.rows not in case.name:
+        if options.shapes not in case.name:
             continue
         plain = make_problem(case)
         for optimizer in options.optimizers:

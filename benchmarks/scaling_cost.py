@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a timed fit (default 0.1)")
-    parser.add_argument("--rows", default="", help="only shapes whose name holds this text")
+    parser.add_argument("--shapes", default="", help="only shapes whose name holds this text")
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
     args = parser.parse_args()
     ratio: Ratio = partial(timed, threads=args.threads, rounds=args.rounds, seconds=args.seconds)
@@ -76,7 +76,7 @@ def main() -> None:
     column = "time" if args.build is None else "instructions"
     table: Table = []
     for case in TRAINING:
-        if args.rows in case.name:
+        if args.shapes in case.name:
             cost = ratio(case) - 1
             verdict = "ok" if cost <= LIMIT else "above the limit"
             print(f"{case.name:>28}: {cost:+7.2%} {verdict}", flush=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -30,6 +31,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 import fastmlp as fm
+from contest import Table, write_json
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import values_of
 from fastmlp.tables.encoding.features import Features
@@ -236,8 +238,8 @@ def _records(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def report(log: Path, paths: list[Path]) -> None:
-    """Print medians, wins and losses."""
+def report(log: Path, paths: list[Path], seeds: int) -> Table:
+    """Print medians, wins and losses; return the rows of the table in docs/performance.md."""
     wanted = set(map(str, paths))
     found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = defaultdict(
         lambda: defaultdict(list)
@@ -245,6 +247,7 @@ def report(log: Path, paths: list[Path]) -> None:
     for record in _records(log):
         if record["file"] in wanted and "score" in record:
             found[record["file"], record["task"]][record["learner"]].append(record)
+    table: Table = []
     for task in MARGIN:
         files = [
             medians
@@ -255,6 +258,33 @@ def report(log: Path, paths: list[Path]) -> None:
         names = {name for medians in files for name in medians} - {"trivial"}
         for name in sorted(names):
             print(_line(name, task, files))
+        whole = [medians for medians in files if {"ours", "boosting", "mlp"} <= medians.keys()]
+        if whole:
+            table.append(_row(task, whole, seeds))
+    return table
+
+
+def _gains(files: list[dict[str, dict[str, float]]], name: str, other: str) -> NDArray[np.float64]:
+    return np.array([medians[name]["score"] - medians[other]["score"] for medians in files])
+
+
+def _row(task: str, files: list[dict[str, dict[str, float]]], seeds: int) -> dict[str, Any]:
+    others = {"boosting": "boosting", "mlp": "the MLP"}
+    row: dict[str, Any] = {"data": task, "files": len(files), "seeds": seeds}
+    for name, title in others.items():
+        gains = _gains(files, "ours", name)
+        won, lost = (gains > MARGIN[task]).sum(), (gains < -MARGIN[task]).sum()
+        row[f"against {title}"] = f"{won} won, {lost} lost"
+    behind = [_gains(files, "ours", name) < -0.1 for name in others]
+    row["more than 0.1 behind either"] = int(np.logical_or(*behind).sum())
+    columns = {"ours": "median score"} | {name: f"of {title}" for name, title in others.items()}
+    for name, column in columns.items():
+        row[column] = float(np.median([medians[name]["score"] for medians in files]))
+    if task == "classification":
+        for name, column in columns.items():
+            title = "log loss" if name == "ours" else f"log loss {column}"
+            row[title] = float(np.mean([medians[name]["log_loss"] for medians in files]))
+    return row
 
 
 def _medians(by_name: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, float]]:
@@ -287,7 +317,7 @@ def _line(name: str, task: str, files: list[dict[str, dict[str, float]]]) -> str
         both = [medians for medians in files if other in medians]
         if other == name or not both:
             continue
-        gain = np.array([m[name]["score"] - m[other]["score"] for m in both])
+        gain = _gains(both, name, other)
         won, lost = (gain > MARGIN[task]).sum(), (gain < -MARGIN[task]).sum()
         text += f" | {other}: {won}-{lost}, {(gain < -0.1).sum()} by 0.1"
     return text
@@ -305,13 +335,14 @@ def made_up(task: str, rows: int = 4500, columns: int = 20) -> Problem:
     return Problem(selection, selection.rows, selection.rows[:1], target, 0)
 
 
-def fit_times(rounds: int = 3) -> None:
-    """Print the shortest time of a fit, of all networks, beside scikit-learn's MLP.
+def fit_times(rounds: int = 3) -> Table:
+    """Print and return the shortest time of a fit, of all networks, beside scikit-learn's MLP.
 
     Elapsed, with a thread for each network as far as there are cores, and of the processor. The
     goal is a third of the MLP's elapsed time.
     """
     names = ("ours", "ours, 1 network", "mlp")
+    table: Table = []
     for task in MARGIN:
         case = made_up(task)
         best = {name: np.full(2, np.inf) for name in names}
@@ -326,6 +357,22 @@ def fit_times(rounds: int = 3) -> None:
             shares = best[name] / best["mlp"]
             print(f"  {name:<16} {elapsed:5.2f} s, {shares[0]:.2f} of the MLP's; of the "
                   f"processor {used:5.2f} s, {shares[1]:.2f}")  # fmt: skip
+        elapsed, used = best["ours"] / best["mlp"]
+        table.append({"data": f"4,500 x 20, {task}", "of the MLP's time, 2 threads": elapsed,
+                      "of its processor time": used})  # fmt: skip
+    return table
+
+
+def scores(arguments: argparse.Namespace) -> Table:
+    """Fetch, learn what the log does not have yet, and report."""
+    fetch(arguments.folder)
+    paths = [
+        path for path in csv_files(arguments.folder) if arguments.half in ("both", half_of(path))
+    ][:: arguments.share]
+    learners = {n: f for n, f in LEARNERS.items() if not arguments.only or n in arguments.only}
+    log = arguments.log or arguments.folder / "scores.jsonl"
+    run(paths, arguments.seeds, learners, log, arguments.rows)
+    return report(log, paths, arguments.seeds)
 
 
 def main() -> None:
@@ -339,19 +386,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=MOST_ROWS, help="of a file, at most")
     parser.add_argument("--log", type=Path, help="default: scores.jsonl in the folder")
     parser.add_argument("--only", nargs="*", help="learners")
+    parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of scikit-learn: 200 iterations are its default
-    if arguments.fit_times:
-        fit_times()
-        return
-    fetch(arguments.folder)
-    paths = [
-        path for path in csv_files(arguments.folder) if arguments.half in ("both", half_of(path))
-    ][:: arguments.share]
-    learners = {n: f for n, f in LEARNERS.items() if not arguments.only or n in arguments.only}
-    log = arguments.log or arguments.folder / "scores.jsonl"
-    run(paths, arguments.seeds, learners, log, arguments.rows)
-    report(log, paths)
+    table = fit_times() if arguments.fit_times else scores(arguments)
+    if arguments.output:
+        versions = {"scikit-learn": sklearn.__version__}
+        write_json(arguments.output, table, versions)
 
 
 if __name__ == "__main__":
