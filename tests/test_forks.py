@@ -86,6 +86,7 @@ asking.join()
 }
 
 
+@pytest.mark.no_sanitizer  # whose allocator another thread may hold at the fork
 @pytest.mark.parametrize("work", BESIDE)
 def test_the_child_uses_the_network(run_python, work):
     done = run_python(HEAD + BESIDE[work] + "\nprint('done')", timeout=60)
