@@ -142,6 +142,7 @@ def test_objects_of_other_libraries():
         (lambda: fm.Huber(detla=0.1), "delta=..."),
         (lambda: fm.Network(hidden_layer_sizes=(8,)), r"layers=\[features, ..., outputs\]"),
         (lambda: classifier(random_state=1), "seed=..."),
+        (lambda: classifier(heads={}), r"layers=\[..., fm.Heads\(...\)\]"),
         (lambda: classifier(criterion="mse"), "loss=..."),
         (lambda: classifier(optimizer="adam"), r"fit\(optimizer=...\)"),
         (lambda: classifier(epochs=3), r"fit\(epochs=...\)"),
@@ -154,6 +155,8 @@ def test_objects_of_other_libraries():
         (lambda: classifier().fit(X, LABELS, loss="mse"), r"Network\(loss=...\)"),
         (lambda: classifier().fit(X, LABELS, patience=3), "early_stopping=fm.EarlyStopping"),
         (lambda: classifier().fit(x=X, y=LABELS), "X=..."),
+        (lambda: classifier().fit(X, LABELS, random_state=1), r"Network\(seed=...\)"),
+        (lambda: classifier().fit(X, LABELS, activation="tanh"), r"Network\(activation=...\)"),
         (lambda: fm.train_many([classifier()], X, LABELS, num_epochs=1), "epochs=..."),
     ],
 )
@@ -176,6 +179,21 @@ def test_models_of_tables():
         fm.TabularModel().fit({"a": [1, 2]}, y="a")
 
 
+@pytest.mark.parametrize(
+    ("argument", "ours"),
+    [("verbose", "verbose"), ("epochs", "epochs"), ("n_epochs", "epochs"), ("networks", "networks"),
+     ("random_state", "seed"), ("hidden_layer_sizes", "hidden")],
+)  # fmt: skip
+def test_arguments_that_a_model_of_tables_takes_where_it_is_made(argument, ours):
+    with pytest.raises(TypeError, match=rf"'{argument}'; write TabularModel\({ours}=...\)$"):
+        fm.TabularModel().fit({"a": [1, 2]}, target="a", **{argument: 1})
+
+
+def test_an_argument_of_fit_is_not_sent_to_fit():
+    with pytest.raises(TypeError, match=r"argument 'metrics'$"):
+        fm.TabularModel().fit({"a": [1, 2]}, target="a", metrics=["f1"])
+
+
 @pytest.mark.parametrize("table", ["houses.csv", Path("houses.csv"), {"area": [1.0, 2.0]}])
 def test_a_table_where_its_model_is_made(table):
     with pytest.raises(TypeError, match=r"fit: TabularModel\(\).fit\(table, target=...\)$"):
@@ -196,11 +214,14 @@ def test_sizes_without_brackets():
         (lambda: fm.Sequential, "Network"),
         (lambda: fm.ReduceLROnPlateau, "Plateau"),
         (lambda: fm.MSELoss, "mean_squared_error"),
+        (lambda: fm.read_csv, "TabularModel"),
         (lambda: classifier().predict_proba(X), "predict"),
         (lambda: classifier().score(X, LABELS), r"evaluate\(X, y\).accuracy"),
         (lambda: classifier().partial_fit(X, LABELS), "train_on_batch"),
         (lambda: classifier().load_state_dict({}), r"parameters\[:\]"),
         (lambda: classifier().coefs_, "weights"),
+        (lambda: classifier().clone(), r"copy\(\)"),
+        (lambda: classifier().polyak_update(classifier(), 0.1), "soft_update"),
         (lambda: fm.TabularModel().score({}), r"evaluate\(table\)"),
         (lambda: fm.TabularModel().history, "histories"),
     ],

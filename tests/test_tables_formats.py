@@ -520,6 +520,7 @@ def test_columns_of_pandas():
     ("table", "error", "message"),
     [
         (5, TypeError, "table must be the path of a file, a frame"),
+        (np.ones((3, 2)), TypeError, r"\(ndarray\): columns need names"),
         ({"a": [1, 2], "b": [1]}, ValueError, "column 'b' has 1 row, but 'a' has 2"),
         ({1: [1, 2]}, TypeError, "names of columns must be str"),
         ({"a": [object()]}, DataError, "column 'a' holds object"),
@@ -539,6 +540,14 @@ def test_files_that_cannot_be_opened(tmp_path):
         read(tmp_path / "none.csv")
     with pytest.raises(DataError, match="the folder has no files"):
         read(tmp_path)
+
+
+def test_a_row_of_a_frame_is_told_how_to_be_a_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1.0, 2.0]})
+    with pytest.raises(TypeError, match=r"Series.*: for one row of a frame, frame.iloc\[\[i"):
+        read(frame.iloc[0])
+    assert read(frame.iloc[[0]]).columns["a"].tolist() == [1.0]
 
 
 def test_lazy_frames_are_to_be_collected():

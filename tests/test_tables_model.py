@@ -488,7 +488,10 @@ def test_settings_that_do_not_fit(arguments, error, message):
     ("arguments", "error", "message"),
     [
         ({"target": None}, DataError, "name the target; columns are 'id', 'size'"),
-        ({"target": "prize"}, DataError, "there is no column 'prize'"),
+        ({"target": "prize"}, DataError, "there is no column 'prize'.*did you mean 'price'"),
+        ({"target": "Price "}, DataError, "there is no column 'Price '.*did you mean 'price'"),
+        ({"target": ["yes"] * 400}, TypeError, "must name a column.*got 400 values, one for each"),
+        ({"target": np.ones(400)}, TypeError, "must name a column.*got 400 values, one for each"),
         ({"target": ["price", "price"]}, ValueError, "target must name different columns"),
         ({"target": "price", "features": ["price"]}, ValueError, "must not contain 'price'"),
         ({"target": "price", "features": []}, DataError, "no column beside the target"),

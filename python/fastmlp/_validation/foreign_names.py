@@ -137,6 +137,7 @@ _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     "div_factor": ("initial",),
     "early_stop": ("early_stopping",),
     "gtol": ("tolerance",),
+    "heads": ("layers=[..., fm.Heads(...)]",),
     "history_size": ("history",),
     "maxcor": ("history",),
     "metric": ("metrics",),
@@ -182,6 +183,9 @@ _ATTRIBUTES: Final[dict[str, str]] = {
     **dict.fromkeys(("StepLR", "MultiStepLR"), "StepDecay"),
     **dict.fromkeys(("ExponentialLR",), "ExponentialDecay"),
     **dict.fromkeys(("LinearLR", "WarmUp", "Warmup"), "LinearWarmup"),
+    **dict.fromkeys(
+        ("read_csv", "read_parquet", "from_csv"), "TabularModel().fit(path, target=...)"
+    ),
     **dict.fromkeys(("manual_seed", "set_seed", "random"), "the argument seed of Network"),
     **dict.fromkeys(("DataLoader", "Dataset", "TensorDataset"), "Stream, ArrayStream"),
 }
@@ -196,6 +200,9 @@ _OF_NETWORKS: Final[dict[str, str]] = {
     **dict.fromkeys(("load_state_dict", "set_weights"), "parameters[:] = ..., fm.from_state_dict"),
     **dict.fromkeys(("coefs_", "W", "kernel"), "weights"),
     **dict.fromkeys(("intercepts_", "b", "bias"), "biases"),
+    **dict.fromkeys(("clone", "deepcopy"), "copy()"),
+    **dict.fromkeys(("polyak_update", "update_target"), "soft_update(source, tau)"),
+    "predict_row": "predict(x.reshape(1, -1))",
     "step": "update(optimizer)",
     "compile": "fit(optimizer=..., metrics=...) and Network(loss=...)",
     **dict.fromkeys(("history", "loss_", "loss_curve_"), "what fit returns, a History"),
@@ -273,15 +280,16 @@ def hints_at_arguments(target: _Target) -> _Target:
     """Decorate a function, or a class, whose unknown keyword arguments get a hint at ours."""
     entry = "__new__" if "__new__" in vars(target) else "__init__"
     function: Any = getattr(target, entry) if isinstance(target, type) else target
-    code = function.__code__
-    known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    known = _arguments(function)
     name = target.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
     def hinting(*args: Any, **kwargs: Any) -> Any:
         if not known.issuperset(kwargs):
             unknown = next(key for key in kwargs if key not in known)
-            hint = _argument(unknown, known)
+            owner = type(args[0]) if "." in name and args else None
+            hint = _argument_here(unknown, known) or _argument_elsewhere(unknown, name, owner)
+            hint = hint or _argument_like(unknown, known)
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}{hint}")
         return function(*args, **kwargs)
 
@@ -291,12 +299,41 @@ def hints_at_arguments(target: _Target) -> _Target:
     return target
 
 
-def _argument(unknown: str, known: frozenset[str]) -> str:
-    """Write what may be meant by an argument that does not exist, or nothing."""
+def _arguments(function: Any) -> frozenset[str]:
+    """Return the names of the arguments of a function, also of one that gives hints."""
+    code = getattr(function, "__wrapped__", function).__code__
+    return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def _ours_among(unknown: str, known: frozenset[str]) -> str:
+    """Return how an argument that others call `unknown` is written, or nothing."""
     for found in _KEYWORDS.get(unknown, ()):
-        elsewhere = found.startswith(("fit(", "Network("))
-        if elsewhere or re.match(r"\w+", found)[0] in known:  # type: ignore[index]
-            return f"; write {found if '=' in found or elsewhere else f'{found}=...'}"
+        word = re.match(r"\w+(?!\()\b", found)
+        if word and word[0] in known:
+            return found if "=" in found else f"{found}=..."
+    return ""
+
+
+def _argument_here(unknown: str, known: frozenset[str]) -> str:
+    found = _ours_among(unknown, known)
+    return f"; write {found}" if found else ""
+
+
+def _argument_elsewhere(unknown: str, name: str, owner: type | None) -> str:
+    """Write where an argument belongs: to the constructor of `owner`, to ``fit``, or nowhere."""
+    if owner is not None:
+        known = _arguments(vars(owner)["__init__"])
+        found = f"{unknown}=..." if unknown in known else _ours_among(unknown, known)
+        if found:
+            return f"; write {owner.__name__}({found})"
+    for found in _KEYWORDS.get(unknown, ()):
+        place = found.partition("(")[0]
+        if place in {"fit", "Network"} and not name.endswith(f".{place}"):
+            return f"; write {found}"
+    return ""
+
+
+def _argument_like(unknown: str, known: frozenset[str]) -> str:
     import difflib  # noqa: PLC0415  (as above)
 
     near = difflib.get_close_matches(unknown.lower(), known - {"self"}, n=1)

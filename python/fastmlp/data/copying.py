@@ -29,7 +29,7 @@ WORTH_BORROWING: Final = 1 << 24
 
 ENCODE_FEATURES: Final = (
     "encode it as numbers, categories as a column of 0 and 1 for each (pandas.get_dummies, "
-    "sklearn.preprocessing.OneHotEncoder)"
+    "sklearn.preprocessing.OneHotEncoder); fastmlp.TabularModel reads text itself"
 )
 
 

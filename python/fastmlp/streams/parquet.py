@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
-from fastmlp.data._text import listing
+from fastmlp.data._text import listing, nearest
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import (
@@ -222,13 +222,9 @@ def _check_schema(file: TableFile, columns: list[str]) -> None:
         if count > 1:
             raise DataError(f"{file.name}: {count} columns are named {_validation.brief(name)}")
         if count == 0:
-            from difflib import get_close_matches  # noqa: PLC0415  (only a mistake pays)
-
-            nearest = get_close_matches(name, schema.names, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise DataError(
                 f"{file.name}: there is no column {_validation.brief(name)}; columns are "
-                f"{listing(schema.names)}{hint}"
+                f"{listing(schema.names)}{nearest(name, schema.names)}"
             )
         kind = schema.field(name).type
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):

@@ -67,11 +67,21 @@ def read(table: Any, known: Known = NOTHING) -> Table:
             return part
 
         return _read_pieces(table, one, known)
-    if hasattr(table, "collect"):
-        raise TypeError(f"table must hold its values, got {described(table)}: collect() it first")
-    raise TypeError(
+    raise _no_table(table)
+
+
+def _no_table(value: object) -> TypeError:
+    """Return the error of what is no table, with a hint where it is near one."""
+    if hasattr(value, "collect"):
+        return TypeError(f"table must hold its values, got {described(value)}: collect() it first")
+    hint = ""
+    if hasattr(value, "to_frame"):
+        hint = ": for one row of a frame, frame.iloc[[i]]"
+    elif getattr(value, "ndim", 0) == 2:
+        hint = ': columns need names, as in {"size": array[:, 0], ...}'
+    return TypeError(
         "table must be the path of a file, a frame of pandas, polars or pyarrow, a mapping of "
-        f"names to arrays, or an iterator or list of these, got {described(table)}"
+        f"names to arrays, or an iterator or list of these, got {described(value)}{hint}"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.data._text import counted, listing
+from fastmlp.data._text import counted, listing, nearest
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers, StoredNumbers
@@ -292,9 +292,10 @@ class Table:
                 return candidate
             if candidate in self.unusable:
                 raise self.unusable[candidate]
+        names = list(self.columns)
         raise DataError(
             f"{self.source}: there is no column {brief(name)}; "
-            f"columns are {listing(list(self.columns))}"
+            f"columns are {listing(names)}{nearest(name, names)}"
         )
 
     @classmethod

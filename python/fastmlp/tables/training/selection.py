@@ -1,7 +1,7 @@
 """The selection of rows and columns of a table, from the arguments of a fit."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,12 @@ def _target_columns(table: Table, target: str | Sequence[str] | None) -> list[st
                 f"{table.source}: name the target; columns are {listing(list(table.columns))}"
             )
         return [table.target]
+    values = 0 if isinstance(target, str) or not isinstance(target, Sized) else len(target)
+    if len(table.columns) < values == len(table):
+        raise TypeError(
+            f"target must name a column or several, got {values:,} values, one for each row: make "
+            "them a column of the table"
+        )
     names = _columns(table, "target", target)
     if not names:
         raise ValueError("target must name a column, got none")
