@@ -62,7 +62,7 @@ def cell(column: str, value: Any) -> str:
         return ", ".join(cell(name, part) for name, part in value.items())
     if isinstance(value, int):
         return f"{value:,}"
-    digits = ".2f" if value < 10 else ".1f" if value < 100 else ".0f"
+    digits = ".2f" if value < 10 else ".1f" if value < 100 else ",.0f"
     return format(value, FORMATS.get(column, digits)).replace("%", " %")
 
 
@@ -84,7 +84,8 @@ def table_of(table: dict[str, Any]) -> str:
     """Return a table in Markdown, and its source."""
     rows = table["rows"]
     columns = list(dict.fromkeys(name for row in rows for name in row if name != "check"))
-    lines = [columns, ["---"] * len(columns)]
+    numeric = [all(isinstance(row.get(name, 0), int | float) for row in rows) for name in columns]
+    lines = [columns, ["---:" if to_the_right else "---" for to_the_right in numeric]]
     lines += [[cell(name, row[name]) if name in row else "" for name in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{source(table)}"
 

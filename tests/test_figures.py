@@ -107,10 +107,10 @@ def old_table():
 
 def test_a_new_measurement_replaces_its_rows():
     table = old_table()
-    rows = [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 12.0}, {"rows": 1, "x": 1.0}]
+    rows = [{"rows": 8, "x": 1.5}, {"rows": 64, "x": 1234.5}, {"rows": 1, "x": 1.0}]
     figures.take(table, measured("python b.py", rows))
     assert figures.table_of(table) == (
-        "| rows | x |\n| --- | --- |\n| 1 | 1.00 |\n| 8 | 1.50 |\n| 64 | 12.0 |\n\n"
+        "| rows | x |\n| ---: | ---: |\n| 1 | 1.00 |\n| 8 | 1.50 |\n| 64 | 1,234 |\n\n"
         "P, 2026-11-28, commit b, `python b.py`."
     )
 
