@@ -21,6 +21,8 @@ TABLES = json.loads(figures.FIGURES.read_text(encoding="utf-8"))["tables"]
 NUMBER = r"(?:\d[\d.,]*|two|three|four|five|ten|half|twice)"
 MEASURED = re.compile(
     rf"\b{NUMBER} (?:GFLOP/s|MFLOP|%|[µun]s|ms|[MG]B|times (?:as|the (?:time|memory|speed)))(?!\w)"
+    r"|\b(?:twice|half) (?:as (?:fast|long)|the (?:time|memory|speed))\b"
+    r"|\b(?:half|a (?:third|quarter|tenth)) of (?:a|the) (?:step|time|memory)\b"
 )
 SETTINGS = {
     "embedding.md": ["every 50 ms", "spins for about 30 µs"],
@@ -90,6 +92,7 @@ def test_a_figure_in_a_sentence_is_found():
     assert figures_in(page) == []
     assert figures_in(page + "It takes 2.5\nµs.") == ["2.5 µs"]
     assert figures_in(page + "Four times as fast, or four times as fast") == ["four times as"]
+    assert figures_in("It is half of a step, twice as long.") == ["half of a step", "twice as long"]
     assert figures_in("after 50 ms, in 3 ms", ["after 50 ms"]) == ["3 ms"]
 
 

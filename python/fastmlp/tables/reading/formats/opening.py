@@ -218,7 +218,7 @@ def _plain(path: Path) -> Content | None:
 
 
 def _line_feeds(data: bytes) -> int:
-    """Count line feeds, in a third of the time of ``bytes.count``."""
+    """Count line feeds, faster than ``bytes.count`` does."""
     codes = np.frombuffer(data, np.uint8)
     blocks = range(0, len(codes), _SCANNED)
     return sum(int(np.count_nonzero(codes[at : at + _SCANNED] == ord("\n"))) for at in blocks)
