@@ -49,6 +49,7 @@ def table():
         "a": a, "gaps": gaps, "few": rng.integers(0, 4, N).astype(float), "person": person,
         "constant": constant, "price": price, "kind": np.where(taste > 0, "small", "bíg"),
         "level": np.digitize(taste, [-0.5, 0.5]), "yes": taste > 0, "no": taste < -1,
+        "code": np.where(taste > 0, "1", "01"),
     }  # fmt: skip
 
 
@@ -65,7 +66,9 @@ def new_rows(model):
 
 
 @pytest.mark.filterwarnings("ignore:.*taken as missing")
-@pytest.mark.parametrize("target", ["price", "kind", "level", ["price", "a"], ["yes", "no"]])
+@pytest.mark.parametrize(
+    "target", ["price", "kind", "level", "code", ["price", "a"], ["yes", "no"]]
+)
 @pytest.mark.parametrize("numbers", ["piecewise", "standardized"])
 def test_c_answers_with_the_bits_of_python(program, target, numbers):
     targets = [target] if isinstance(target, str) else target
@@ -75,7 +78,7 @@ def test_c_answers_with_the_bits_of_python(program, target, numbers):
     names, rows = new_rows(model)
     asked = dict(zip(names, rows.T, strict=True))
     first, *printed = program(model, rows).stdout.splitlines()
-    classes = target in ("kind", "level")
+    classes = target in ("kind", "level", "code")
     is_number = model.target.task == "regression"
     if numbers == "piecewise":
         assert "pieces" in str(model.columns)

@@ -172,7 +172,7 @@ def test_the_rate_of_classes_is_halved_where_their_loss_stagnates(rng):
         ([True, False, True, False], [False, True]),
         (["b", "a", None, "NA"], ["NA", "a", "b"]),
         (["02", "01", "02", "10"], ["01", "02", "10"]),
-        (["1", "2", "NA", "1"], [1, 2]),
+        (["1", "2", "NA", "1"], ["1", "2"]),
         (["yes", "no", "NA", "no"], ["no", "yes"]),
     ],
 )

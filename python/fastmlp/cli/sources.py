@@ -1,6 +1,7 @@
 """The tables of the command line: the bundled digits, or the path of a table."""
 
 import os
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Table, Text
 
 
-def load(source: str, like: Table | None = None) -> Table:
+def load(source: str, like: Table | None = None, targets: Collection[str] = ()) -> Table:
     """Read a table.
 
     Parameters
@@ -19,6 +20,8 @@ def load(source: str, like: Table | None = None) -> Table:
         ``"digits"``, or the path of a file, a folder, or a pattern.
     like : Table, optional
         Has the columns and the decimal mark that are expected; no row is left out.
+    targets : collection of str, optional
+        The columns to learn.
 
     Raises
     ------
@@ -32,7 +35,7 @@ def load(source: str, like: Table | None = None) -> Table:
     if not source:
         raise FileNotFoundError(2, os.strerror(2), source)
     if like is None:
-        return read(source)
+        return read(source, Known(targets=targets))
     words = {name for name, column in like.columns.items() if isinstance(column, Text)}
     decimal = like.decimal if like.certainty else None
     return read(source, Known(like.columns, words, complete=True, decimal=decimal))

@@ -214,7 +214,7 @@ class Experiment:
     def _select(self, source: str) -> Selection:
         settings = self._settings
         return select(
-            load(source),
+            load(source, targets=settings.target),
             settings.target or None,
             features=settings.features,
             drop=settings.drop,

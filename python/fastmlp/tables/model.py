@@ -259,10 +259,13 @@ class TabularModel:
         KeyboardInterrupt
             On Ctrl-C; the model then has the networks of their best epochs so far.
         """
+        if target is not None and not isinstance(target, str):
+            target = _validation.items("target", target, "a name or a sequence of names")
+        named = [target] if isinstance(target, str) else target or ()
 
         def learn() -> Preparation:
             selection = select(
-                read(table),
+                read(table, Known(targets=named)),
                 target,
                 features=features,
                 drop=drop,
@@ -512,8 +515,9 @@ class TabularModel:
         Returns
         -------
         ndarray, shape (n,), or (n, targets) of several
-            Classes as in the target: words as str, numbers as int or float; or numbers in the
-            units of the target, float64.
+            Classes as in the target: text as str, numbers as int or float, true and false as bool;
+            or numbers in the units of the target, float64. A CSV file does not tell text from
+            numbers: classes that are all numbers are numbers, unless one is like 01.
 
         Raises
         ------

@@ -27,12 +27,22 @@ from fastmlp.tables.encoding.scaling import is_near, scale
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.as_text import as_text
 from fastmlp.tables.reading.stored_numbers import Floats
-from fastmlp.tables.reading.table import Booleans, Column, Rows, Table, Text, is_boolean
+from fastmlp.tables.reading.table import (
+    Booleans,
+    Column,
+    Rows,
+    Table,
+    Text,
+    Untyped,
+    is_boolean,
+    is_written,
+)
 
 Task = Literal["classification", "regression", "labels"]
 Label = str | int | float | bool
 
 MOST_GUESSED_CLASSES: Final = 20
+_ZERO_AND_ONE: Final = ("0", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +87,19 @@ class Target:
         return len(self.classes) if self.task == "classification" else len(self.names)
 
     def doubts(self) -> list[str]:
-        """Return a note if a class is a word that means "missing" in other columns."""
-        found = [label for label in self.classes if str(label) in cells.MISSING_WORDS]
-        if not found or self.task != "classification":
-            return []
-        doubt = (
-            f"{brief(found[0])} is a class like the others, of words; if it says that the target"
-        )
-        return [f"{doubt} is missing, leave these rows out or empty the cells"]
+        """Return notes if a word means "missing" in other columns, or two are one number."""
+        words = [label for label in self.classes if isinstance(label, str)]
+        found = []
+        if missing := [word for word in words if word in cells.MISSING_WORDS]:
+            doubt = f"{brief(missing[0])} is a class like the others, of words; if it says that the"
+            found.append(f"{doubt} target is missing, leave these rows out or empty the cells")
+        of_number: dict[float, str] = {}
+        for word, number in zip(words, cells.numbers(words, ".")[0].tolist(), strict=True):
+            if (first := of_number.setdefault(number, word)) != word:
+                doubt = f"{brief(first)} and {brief(word)} are different classes, as they are text"
+                found.append(f"{doubt}; make the target numbers if they are the same")
+                break
+        return found
 
     def written(self, j: int) -> tuple[str, str]:
         """Return the values of label j for no and yes."""
@@ -186,10 +201,16 @@ def _because(task: str | None, reason: str) -> str:
     return reason if task is None else ""
 
 
+def _typed(column: Column, decimal: str) -> Column:
+    """Return a column as it would be if its frame or file did not say that it is text."""
+    return cells.typed(column.text(), decimal) if isinstance(column, Untyped) else column
+
+
 def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Target, NDArray[Any]]:
     column = table.columns[name]
-    if not isinstance(column, Text) and (column.ndim == 2 or column.dtype.kind == "M"):
-        what = "times" if column.dtype.kind == "M" else "vectors"
+    held = _typed(column, table.decimal)
+    if not isinstance(held, Text) and (held.ndim == 2 or held.dtype.kind == "M"):
+        what = "times" if held.dtype.kind == "M" else "vectors"
         raise DataError(
             f"{table.source}: the target {brief(name)} holds {what}; numbers or words are learned"
         )
@@ -233,7 +254,7 @@ def _refuse_mixture(table: Table, rows: Rows, name: str, task: str | None) -> No
 
 def _refuse_rounded(table: Table, rows: Rows, name: str, task: str | None) -> None:
     """Refuse a target of numbers so large that a double cannot tell them apart."""
-    column = table.columns[name]
+    column = _typed(table.columns[name], table.decimal)
     if isinstance(column, Booleans) or (not isinstance(column, Text) and column.dtype.kind == "b"):
         return
     if isinstance(column, Text):
@@ -265,7 +286,7 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
     column = table.columns[name]
     if is_boolean(column):
         return "classification", "the target is true or false"
-    if isinstance(column, Text):
+    if isinstance(column := _typed(column, table.decimal), Text):
         kind = kind_of(column, rows, name, table.decimal)
         if kind.name != "number":
             return "classification", "the target is text"
@@ -283,7 +304,7 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
 def _classes(column: Column, rows: Rows, decimal: str) -> tuple[list[Label], NDArray[np.int64]]:
     if isinstance(column, Booleans):
         column = column.codes == 1
-    if isinstance(column, Text):
+    if isinstance(column, Text) and not is_written(column):
         numeric, _ = cells.numbers(column.values, decimal)
         kept = cells.has_code(column.values) or cells.are_rounded(column.values)
         if not np.isnan(numeric).any() and not kept:
@@ -364,12 +385,17 @@ def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
     nothing = np.full(len(rows), np.nan)
     if isinstance(column, Booleans):
         return "bool", column.numbers()[rows]
+    if is_written(column) and not set(column.values) <= {*_ZERO_AND_ONE, *cells.MISSING_WORDS}:
+        column = _typed(column, table.decimal)
     if isinstance(column, Text):
-        if not cells.yes_or_no(column.values):
+        if cells.yes_or_no(column.values):
+            some = sorted({value for value in column.values if value not in cells.MISSING_WORDS})
+            words = sorted(some, key=lambda value: cells.PAIRS[value])
+        elif is_written(column):
+            words = list(_ZERO_AND_ONE)
+        else:
             return "", nothing
-        yes = [cells.PAIRS.get(value, False) for value in column.values]
-        some = sorted({value for value in column.values if value not in cells.MISSING_WORDS})
-        words = sorted(some, key=lambda value: cells.PAIRS[value])
+        yes = [cells.PAIRS.get(value, value == "1") for value in column.values]
         return "|".join([words[0], words[-1]]), np.array([*yes, False], np.float64)[
             column.codes[rows]
         ]

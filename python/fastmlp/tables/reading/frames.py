@@ -253,7 +253,7 @@ def _from_values(
         if any(map(cells.is_rounded, kinds)):
             return _numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
         return np.array([*kinds, np.nan], np.float64)[codes]
-    return Text.coded(values, codes)
+    return Untyped.coded(values, codes)
 
 
 def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a case each)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Known:
-    """What a model knows of a table that is to be like the one it was trained on.
+    """What a model knows of a table: its targets, or the table it was trained on.
 
     Attributes
     ----------
@@ -14,6 +14,8 @@ class Known:
         Columns that exist.
     words : collection of str
         Columns that stay text even if all their cells are numbers.
+    targets : collection of str
+        Columns whose cells stay as they are written if a frame or file says that they are text.
     complete : bool
         Raise for a single row of another length, instead of leaving it out with a note.
     decimal : {".", ","} or None
@@ -22,6 +24,7 @@ class Known:
 
     names: Collection[str] = ()
     words: Collection[str] = ()
+    targets: Collection[str] = ()
     complete: bool = False
     decimal: str | None = None
 

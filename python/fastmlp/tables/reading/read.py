@@ -112,7 +112,7 @@ def _read_pieces(
     if not parts:
         raise DataError("table: there are no pieces")
     parts = folders.with_one_mark("table", parts, lambda i, mark: read_one(kept[i], mark))
-    return folders.joined("table", parts, known.words)
+    return folders.joined("table", parts, known)
 
 
 def _read_files(path: Path, known: Known) -> Table:
@@ -235,7 +235,7 @@ def typed(table: Table, known: Known) -> Table:
         elif table.decimal == "," and (error := _of_two_readings(table, name, found.votes)):
             table.unusable[name] = error
             del table.columns[name]
-        elif isinstance(column, Untyped):
+        elif isinstance(column, Untyped) and name not in known.targets:
             table.columns[name] = cells.typed(plain, table.decimal)
     if texts and not table.columns:
         raise next(iter(table.unusable.values()))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, get_args
+from typing import Any, Final, Literal, NoReturn, Self, TypeGuard, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +43,14 @@ class Text:
     merged: str = field(default="", repr=False, compare=False)
 
     @classmethod
-    def of(cls, cells: Iterable[str | None]) -> "Text":
+    def of(cls, cells: Iterable[str | None]) -> Self:
         """Make a column from cells; None and blank cells are empty."""
         places: dict[str | None, int] = {}
         codes = [places.setdefault(cell, len(places)) for cell in cells]
         return cls.coded(list(places), np.array(codes, np.int32))
 
     @classmethod
-    def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> "Text":
+    def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> Self:
         """Make a column from values and codes; strips values, merges equal, drops empty ones."""
         if known := _clean(values):
             return cls(known, codes.astype(np.int32, copy=False))
@@ -95,7 +95,9 @@ def _clean(values: Sequence[str | None]) -> list[str]:
 
 @dataclass(frozen=True)
 class Untyped(Text):
-    """A column in memory that is numbers if all its cells are, once the decimal mark is known.
+    """A column that its frame or file says is text.
+
+    It becomes numbers if all its cells are, once the decimal mark is known, except for targets.
 
     Attributes
     ----------
@@ -135,6 +137,11 @@ class Booleans(Text):
 Column = NDArray[Any] | Text
 """Numbers (n,) with NaN where missing, true and false (n,), times (n,) of datetime64, vectors
 (n, k), text, or true and false with gaps."""
+
+
+def is_written(column: Column) -> TypeGuard[Untyped]:
+    """Return whether a frame or file says that a column is text, in which 1 is a word, too."""
+    return isinstance(column, Untyped) and not column.numbers
 
 
 def is_boolean(column: Column) -> bool:

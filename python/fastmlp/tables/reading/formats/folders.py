@@ -3,7 +3,7 @@
 import errno
 import glob
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -23,7 +23,9 @@ from fastmlp.tables.reading.table import (
     ColumnStore,
     Table,
     Text,
+    Untyped,
     is_boolean,
+    is_written,
 )
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -80,7 +82,7 @@ def read_all(
 
     parts = [(file.name, one(file, known.decimal)) for file in files]
     parts = with_one_mark(source, parts, lambda i, mark: one(files[i], mark))
-    return joined(source, parts, known.words)
+    return joined(source, parts, known)
 
 
 def with_one_mark(
@@ -120,10 +122,10 @@ def _partitions(root: Path | None, file: Path) -> dict[str, str | None]:
     return {unquote(name): None if value == _NULL else unquote(value) for name, value in pairs}
 
 
-def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] = ()) -> Table:
+def joined(source: str, parts: list[tuple[str, Table]], known: Known) -> Table:
     """Concatenate the rows of tables, each of which has a name, and take their columns from them.
 
-    The columns of `words` stay text. A column that cannot be read in one table cannot be in all.
+    A column that cannot be read in one table cannot be in all.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def joined(source: str, parts: list[tuple[str, Table]], words: Collection[str] =
     for name in names:
         # Released once they are joined: only one column is there twice.
         pieces = [_with_mark(table.columns.pop(name), table.decimal, mark) for _, table in parts]
-        columns[name] = _stacked(pieces, mark, is_text=name in words)
+        columns[name] = _stacked(pieces, mark, is_text=name in known.words)
     places = [(name, table.locate) for name, table in parts]  # the columns are released
 
     def locate(row: int) -> str:
@@ -204,6 +206,8 @@ def _stacked(columns: list[Column], mark: str, *, is_text: bool) -> Column:
         np.where(text.codes < 0, -1, text.codes + start).astype(np.int32)
         for text, start in zip(texts, starts, strict=False)
     ]
+    if known and all(map(is_written, known)):
+        return Untyped.coded(values, np.concatenate(codes))
     text = Text.coded(values, np.concatenate(codes))
     return text if is_text else cells.typed(text, mark)
 

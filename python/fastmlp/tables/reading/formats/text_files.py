@@ -17,7 +17,7 @@ from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.formats.dialect import unique_names
 from fastmlp.tables.reading.frames import column_makers
-from fastmlp.tables.reading.table import Column, Table, Text
+from fastmlp.tables.reading.table import Column, Table, Untyped
 
 _SVMLIGHT: Final = re.compile(rb"[-+\d.eE,]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?")
 _ATTRIBUTE: Final = re.compile(
@@ -161,9 +161,9 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
         raise DataError(f"{source}: there are no rows")
     columns: dict[str, Column] = {}
     for j, (name, (_, kind)) in enumerate(zip(names, attributes, strict=True)):
-        text = Text.of(None if row[j] == "?" else row[j] for row in rows)
+        text = Untyped.of(None if row[j] == "?" else row[j] for row in rows)
         numeric = kind.startswith(("numeric", "real", "integer")) and name not in words
-        columns[name] = cells.typed(text, ".") if numeric else text
+        columns[name] = cells.typed(text.text(), ".") if numeric else text
     return Table(source, columns, notes=notes)
 
 

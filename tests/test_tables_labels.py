@@ -1,0 +1,199 @@
+"""Labels come back as the table has them: words as words also where they are written as numbers."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.tables.reading.read import read
+
+N = 200
+X = np.random.default_rng(1).normal(size=N)
+IS_ONE = X > 0.0
+WORDS = np.where(IS_ONE, "1", "0").tolist()
+
+
+def fitted(table, target="y", **settings):
+    model = fm.TabularModel((8,), networks=1, epochs=40, seed=1, **settings)
+    return model.fit(table, target)
+
+
+def from_pandas(words):
+    return pytest.importorskip("pandas").DataFrame({"x": X, "y": words})
+
+
+def of_pandas_strings(words):
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({"x": X, "y": pandas.array(words, "string")})
+
+
+def of_categories(words):
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({"x": X, "y": pandas.Categorical(words)})
+
+
+def from_polars(words):
+    pytest.importorskip("pyarrow")
+    return pytest.importorskip("polars").DataFrame({"x": X, "y": words})
+
+
+def from_arrow(words):
+    return pytest.importorskip("pyarrow").table({"x": X, "y": words})
+
+
+FRAMES = {
+    "list": lambda words: {"x": X, "y": words},
+    "numpy": lambda words: {"x": X, "y": np.array(words)},
+    "bytes": lambda words: {"x": X, "y": np.array(words, "S")},
+    "objects": lambda words: {"x": X, "y": np.array(words, object)},
+    "pandas": from_pandas,
+    "pandas strings": of_pandas_strings,
+    "categories": of_categories,
+    "polars": from_polars,
+    "arrow": from_arrow,
+    "pieces": lambda words: [{"x": X[:90], "y": words[:90]}, {"x": X[90:], "y": words[90:]}],
+}
+
+
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize("one", ["1", "01", "1.0", "1,000"])
+def test_text_comes_back_as_it_is_written(tmp_path, make, one):
+    words = [one if word == "1" else word for word in WORDS]
+    table = make(words)
+    model = fitted(table)
+    assert model.classes.tolist() == ["0", one]
+    answers = model.predict({"x": X})
+    assert set(map(type, answers)) == {str}
+    assert np.mean(answers == np.array(words)) > 0.95
+    scores = model.evaluate(table)
+    assert [score.label for score in scores.classes] == ["0", one]
+    assert scores.accuracy == np.mean(answers == np.array(words))
+    model.save(tmp_path / "model")
+    loaded = fm.load(tmp_path / "model")
+    assert loaded.predict({"x": X}).tolist() == answers.tolist()
+    assert loaded.classes.tolist() == ["0", one]
+
+
+@pytest.mark.parametrize("gap", [None, "", "NA"])
+def test_text_with_gaps_is_text(gap):
+    words = [gap if i % 40 == 0 else word for i, word in enumerate(WORDS)]
+    model = fitted({"x": X, "y": words})
+    assert model.classes.tolist() == ["0", "1"]
+    assert "5 rows without one are left out" in model.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [(IS_ONE.astype(int), int), (IS_ONE, bool), (IS_ONE.tolist(), bool),
+     (IS_ONE.astype(np.uint8), int), ([1 if one else "0" for one in IS_ONE], int)],
+)  # fmt: skip
+def test_numbers_and_booleans_are_no_text(y, kind):
+    answers = fitted({"x": X, "y": y}).predict({"x": X})
+    assert set(map(type, answers.tolist())) == {kind}
+
+
+def written(folder, ending):
+    """Write the table as a file; return its path."""
+    path = folder / f"table{ending}"
+    rows = list(zip(X.tolist(), WORDS, strict=True))
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(from_arrow(WORDS), path)
+    elif ending == ".json":
+        path.write_text(json.dumps([{"x": x, "y": word} for x, word in rows]))
+    elif ending == ".arff":
+        head = "@relation r\n@attribute x numeric\n@attribute y {0,1}\n@data\n"
+        path.write_text(head + "".join(f"{x},{word}\n" for x, word in rows))
+    else:
+        path.write_text("x,y\n" + "".join(f"{x},{word}\n" for x, word in rows))
+    return path
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".json", ".arff", ".csv"])
+def test_files_say_what_is_text_but_for_csv(tmp_path, ending):
+    path = written(tmp_path, ending)
+    numbers = ending == ".csv"
+    classes = [0, 1] if numbers else ["0", "1"]
+    assert fitted(path).classes.tolist() == classes
+    command = [sys.executable, "-m", "fastmlp", "train", path, "--target", "y", "--networks", "1",
+               "--epochs", "2", "--json", "--save", tmp_path / "model"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
+    assert json.loads(done.stdout)["classes"] == classes
+    assert fm.load(tmp_path / "model").classes.tolist() == classes
+
+
+def test_a_folder_of_files_says_what_is_text(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = from_arrow(WORDS)
+    parquet.write_table(table.slice(0, 90), tmp_path / "0.parquet")
+    parquet.write_table(table.slice(90), tmp_path / "1.parquet")
+    assert fitted(tmp_path).classes.tolist() == ["0", "1"]
+
+
+def test_codes_of_a_csv_file_stay_words(tmp_path):
+    path = tmp_path / "codes.csv"
+    rows = zip(X, WORDS, strict=True)
+    path.write_text("x,y\n" + "".join(f"{x},0{word}\n" for x, word in rows))
+    assert fitted(path).classes.tolist() == ["00", "01"]
+
+
+def test_each_table_may_evaluate_the_others(tmp_path):
+    tables = [{"x": X, "y": WORDS}, {"x": X, "y": IS_ONE.astype(int)}, written(tmp_path, ".csv")]
+    for table in tables:
+        model = fitted(table)
+        assert len({model.evaluate(other).accuracy for other in tables}) == 1
+
+
+def test_two_words_of_one_number_are_told():
+    words = ["1.0" if i % 2 and word == "1" else word for i, word in enumerate(WORDS)]
+    model = fitted({"x": X, "y": words})
+    assert model.classes.tolist() == ["0", "1", "1.0"]
+    assert any("'1' and '1.0' are different classes" in note for note in model.notes)
+    assert not any("different classes" in note for note in fitted({"x": X, "y": WORDS}).notes)
+
+
+def test_text_of_many_numbers_is_a_regression():
+    model = fitted({"x": X, "y": [f"{10.0 * x:.3f}" for x in X]})
+    assert model.target.task == "regression"
+    assert model.predict({"x": X}).dtype == np.float64
+    as_classes = fitted({"x": X, "y": [str(i % 40) for i in range(N)]}, task="classification")
+    assert as_classes.classes.tolist() == sorted(str(i) for i in range(40))
+
+
+def test_several_labels_are_each_as_written():
+    other = np.random.default_rng(2).random(N) > 0.5
+    table = {"x": X, "y": WORDS, "z": other.astype(int)}
+    model = fitted(table, ["y", "z"])
+    assert model.target.task == "labels"
+    answers = model.predict({"x": X})
+    assert set(answers[:, 0]) == {"0", "1"}
+    assert set(answers[:, 1]) <= {"0", "1"}
+    numbers = {"x": X, "y": IS_ONE.astype(int), "z": other.astype(int)}
+    assert model.evaluate(table).accuracy == model.evaluate(numbers).accuracy
+    decimals = {"x": X, "y": [f"{word}.0" for word in WORDS], "z": other}
+    assert fitted(decimals, ["y", "z"]).target.kinds == ["number", "bool"]
+
+
+def test_vectors_in_text_are_no_labels():
+    with pytest.raises(fm.errors.DataError, match="holds vectors"):
+        fitted({"x": X, "y": ["[0.5, 1]", "[1, 1]"] * (N // 2)})
+
+
+def test_features_of_text_are_numbers_as_before():
+    columns = read({"x": [str(x) for x in X], "y": WORDS}).columns
+    assert columns["x"].dtype == columns["y"].dtype == np.float64
+
+
+def test_the_words_are_those_of_onnx(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    model = fitted({"x": X, "y": WORDS})
+    model.to_onnx(tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    (answers,) = session.run(["answer"], {"x": X[:, np.newaxis]})
+    assert answers.reshape(-1).tolist() == model.predict({"x": X}).tolist()
+    assert set(map(type, answers.reshape(-1).tolist())) == {str}
