@@ -59,7 +59,7 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
-@pytest.mark.parametrize("one", ["1", "01", "1.0", "1,000"])
+@pytest.mark.parametrize("one", ["1", "01", "1.0", "1,000", f"1{'0' * 20}"])
 def test_text_comes_back_as_it_is_written(tmp_path, make, one):
     words = [one if word == "1" else word for word in WORDS]
     table = make(words)

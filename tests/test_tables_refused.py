@@ -320,7 +320,7 @@ def test_classes_beyond_int64(tmp_path):
 
 @pytest.mark.parametrize(
     "numbers",
-    [[10**20, 5], np.array([2.0**63, -1.0]), ["100000000000000000000", "5"], [-(2**64), 5]],
+    [[10**20, 5], np.array([2.0**63, -1.0]), [-(2**64), 5]],
 )
 def test_classes_that_no_type_of_integers_holds_are_float64(tmp_path, numbers):
     table = {"a": [1.0, 2.0] * 20, "y": np.tile(numbers, 20)}

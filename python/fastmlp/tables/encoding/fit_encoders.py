@@ -24,8 +24,16 @@ from fastmlp.tables.encoding.encoders import (
     Words,
 )
 from fastmlp.tables.encoding.features import Feature, Features
-from fastmlp.tables.encoding.kinds import FEW_WORDS, NUMBERS_ROWS, Kind, kind_of, of_durations
+from fastmlp.tables.encoding.kinds import (
+    FEW_WORDS,
+    NUMBERS_ROWS,
+    SHUFFLED_ROWS,
+    Kind,
+    kind_of,
+    of_durations,
+)
 from fastmlp.tables.encoding.pieces import pieces_of
+from fastmlp.tables.encoding.row_numbers import are_row_numbers
 from fastmlp.tables.encoding.target_means import (
     LEAST_SHARED,
     NumberMeans,
@@ -92,11 +100,7 @@ def fit_encoders(
     DataError
         If no column is left.
     """
-    kinds = {
-        name: kind_of(table.columns[name], rows, name, table.decimal, unnamed=name in table.unnamed)
-        for name in names
-    }
-    kinds |= {name: of_durations(kinds[name]) for name in names if name in table.durations}
+    kinds = {name: _kind(table, rows, name, targets) for name in names}
     if all(kind.name == "dropped" for kind in kinds.values()):
         kinds = {name: _last_resort(kind) for name, kind in kinds.items()}
     fitting = _Fitting(table, rows, targets, groups, seed)
@@ -133,9 +137,19 @@ def fit_encoders(
     return learned, fitting.trained
 
 
+def _kind(table: Table, rows: Rows, name: str, targets: Floats) -> Kind:
+    column = table.columns[name]
+    kind = kind_of(column, rows, name, table.decimal, unnamed=name in table.unnamed)
+    if name in table.durations:
+        return of_durations(kind)
+    if kind.name != "number" or isinstance(column, Text):
+        return kind
+    return Kind("dropped", SHUFFLED_ROWS) if are_row_numbers(column, rows, targets) else kind
+
+
 def _last_resort(kind: Kind) -> Kind:
     """Use the row number as a time if a table has no other column."""
-    if kind.reason == NUMBERS_ROWS:
+    if kind.reason in {NUMBERS_ROWS, SHUFFLED_ROWS}:
         return Kind("number", "numbers the rows, but there is nothing else")
     return kind
 

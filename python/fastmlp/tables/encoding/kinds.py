@@ -17,6 +17,7 @@ Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dr
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
+SHUFFLED_ROWS: Final = "numbers the rows in another order, on which the target does not depend"
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
 SECONDS: Final = "s"
 MIXED: Final = "holds numbers, but "
