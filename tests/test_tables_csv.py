@@ -132,6 +132,12 @@ def test_damaged_compression(table, damage):
         ("A title\n\na,b,y\n1,2,x\n3,4,z\n", 3, "the text above line 3 is a title and is not read"),
         ("Report;;\n;;\na;b;y\n1;2;x\n3;4;z\n", 3, "the text above line 3 is a title and is not"),
         (",,\nQ1,,\na,b,y\n,,\n3,4,z\n", 3, "the text above line 3 is a title and is not read"),
+        ("My report\nx,y\n" + "1,2\n3,4\n" * 5, 2, "the text above line 2 is a title"),
+        ("My report,\nx,y\n" + "1,2\n3,4\n" * 5, 2, "the text above line 2 is a title"),
+        ("By:,Ann,,,\na,b,c,d,e\n" + "1,2,3,4,5\n" * 5, 5, "the text above line 2 is a title"),
+        ("By:,Ann,,,\n,b,c,d,e\n" + "1,2,3,4,5\n" * 5, 5, "the text above line 2 is a title"),
+        ("x\n1\n\n3\n\n\n4\n\n", 1, '3 blank lines are no rows: write "" where the only cell'),
+        ('x\na\n\n"b\n\nc"\n\n', 1, "1 blank line is no row"),
         ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "the text above line 2"),
         ("a,a,y\n1,2,x\n3,4,z\n", 3, "another column is named 'a'"),
         (
@@ -147,6 +153,17 @@ def test_what_was_decided_is_said(table, content, names, note):
     got = table(content)
     assert len(got.columns) == names
     assert any(note in sentence for sentence in got.notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a,\nred,big\nblue,small\n", "value\nr1,red\nr2,blue\n", "value\nr1,1\nr2,2\n",
+     "a,,\nred,big,\nblue,small,1\n", "a,,\n,big,x\nblue,small,y\n", "x\n1\n2\n\n\n", 'x\n1\n""\n2\n', "x,y\n1,2\n\n3,4\n"],
+)  # fmt: skip
+def test_the_first_row_is_no_title_and_no_line_is_lost(table, content):
+    got = table(content)
+    assert list(got.columns)[-1] in {"value", "column 1", "column 2", "x", "y"}
+    assert not any("title" in note or "blank" in note for note in got.notes)
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,45 @@ def test_excel(tmp_path):
     assert plain(table) == {"a": [1.0, 2.5], "b": [None, 3.0], "c": ["x", "z"]}
 
 
+@pytest.mark.parametrize(
+    ("titles", "header"),
+    [
+        ([["Prices of 2024"]], ["a", "b", "c"]),
+        ([["Prices of 2024"], [None, "in euros"]], ["a", "b", "c"]),
+        ([["Prices"]], [None, "b", "c"]),
+        ([["By", "Ann"]], ["a", "b", "c", "d", "e"]),
+        ([["Prices of 2024"]], ["x", "y"]),
+    ],
+)
+def test_titles_of_excel(tmp_path, titles, header):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [*titles, header, *([1.5, 2.0, 3.0, 4.0, 5.0][: len(header)] for _ in range(6))]:
+        book.active.append(row)
+    book.save(tmp_path / "data.xlsx")
+    table = read(tmp_path / "data.xlsx")
+    assert list(table.columns) == [name or "column 0" for name in header]
+    assert len(table) == 6
+    assert all(column.dtype == np.float64 for column in table.columns.values())
+    assert "is a title and is not read" in table.notes[0]
+
+
+def test_names_of_excel_are_no_title(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    for i, rows in enumerate(
+        ([["a", None], ["red", "big"]], [["a", None, None], ["red", "big", None], ["x", "y", 1]])
+    ):
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path := tmp_path / f"{i}.xlsx")
+        table = read(path)
+        assert (next(iter(table.columns)), len(table)) == ("a", len(rows) - 1)
+        assert not table.notes
+
+
 def test_excel_names_the_extra(save, monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     assert_refused(save(b"\xd0\xcf\x11\xe0" + bytes(600), "a.xls"), r"pip install 'fastmlp\[tables")

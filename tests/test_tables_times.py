@@ -55,6 +55,39 @@ def test_numbers_and_durations_are_no_times_of_day():
             np.testing.assert_array_equal(model.predict({"t": wrong}), missing)
 
 
+def test_a_duration_is_named_as_one():
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": FORMS["text"](), "y": Y}, "y")
+    with pytest.warns(UserWarning, match=r"column 't': a duration of 3600.0 s is no time of day"):
+        model.predict({"t": np.array([3600], "m8[s]")})
+
+
+def test_durations_among_times_of_day_are_refused():
+    times = [dt.time(i % 24, 30) for i in range(40)]
+    times[7] = dt.timedelta(hours=2)  # 2:00:00, as a time of day is
+    message = r"row 7, column 't': '2:00:00' is a duration, but row 39 has a time of day"
+    with pytest.raises(DataError, match=message):
+        fm.TabularModel(networks=1, epochs=1).fit({"t": times, "y": np.arange(40.0)}, "y")
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        ([f"{i % 7}:30" for i in range(40)], "times of day"),
+        ([f"2020-03-{i % 7 + 1:02d}" for i in range(40)], "dates"),
+    ],
+)
+@pytest.mark.parametrize("other", ["25:00:00", "1 day, 2:00:00", "soon"])
+def test_cells_that_keep_times_from_being_read_are_noted(cells, what, other):
+    cells = [*cells[:3], other, *cells[4:]]
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": cells, "x": np.tile([1.0, 2.0], 20), "y": np.arange(40.0)}, "y")
+    reason = f"holds {what}, but 2.5% of the cells are none, such as {other!r}"
+    assert reason in next(column.how for column in model.columns if column.name == "t")
+    remedy = "if these stand for missing ones, leave the cells empty"
+    assert model.notes == (f"table: column 't': {reason}: read as words; {remedy}",)
+
+
 @pytest.mark.parametrize(
     "durations",
     [

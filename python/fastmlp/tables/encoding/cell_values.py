@@ -182,12 +182,13 @@ def bad_cells(table: Table, name: str, kind: Kind, rows: Rows) -> str:
     """Return a note that the cells of some rows stand for nothing that the column holds."""
     column, row = table.columns[name], int(rows[0])
     cell = column.values[column.codes[row]] if isinstance(column, Text) else str(column[row])
+    shown = f"a duration of {cell} s" if name in table.durations else brief(cell)
     what = {"date": "no date as in training", "yes/no": "neither yes nor no"}.get(
         kind.name, f"no {kind.name}" if "inf" not in cell else "not finite"
     )
     more = len(rows) - 1
     others = f", as {'is' if more == 1 else 'are'} {counted(more, 'other')}" if more else ""
-    return f"{table.place(row, name)}: {brief(cell)} is {what}{others}: taken as missing"
+    return f"{table.place(row, name)}: {shown} is {what}{others}: taken as missing"
 
 
 def other_words(table: Table, name: str, encoder: Words | TargetMeans, rows: Rows) -> str:

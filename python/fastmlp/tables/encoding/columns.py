@@ -9,7 +9,7 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.encoders import Encoder, Number, Numbers, RawNumber, Vector
-from fastmlp.tables.encoding.kinds import MIXED, ROUNDED, SECONDS, UNITS, Kind
+from fastmlp.tables.encoding.kinds import MIXED, NO_TIMES, ROUNDED, SECONDS, UNITS, Kind
 from fastmlp.tables.encoding.scaling import is_near
 from fastmlp.tables.encoding.target_means import TargetMeans
 from fastmlp.tables.reading import cells, dates
@@ -150,11 +150,15 @@ _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vecto
 
 
 def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
-    """Return a note for each column whose numbers are rounded, of several units or beside words."""
+    """Return a note for each column whose numbers are rounded, of several units or beside words.
+
+    And for those whose dates or times of day are beside other cells.
+    """
     remedies = {
         ROUNDED: "subtract a constant first, or make the column text",
         UNITS: "convert them to one, or make the column text",
         MIXED: "if these stand for missing numbers, leave the cells empty",
+        NO_TIMES: "if these stand for missing ones, leave the cells empty",
     }
     return [
         f"{table.source}: column {brief(name)}: {kind.reason}; {remedy}"

@@ -21,9 +21,11 @@ SHUFFLED_ROWS: Final = "numbers the rows in another order, on which the target d
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
 SECONDS: Final = "s"
 MIXED: Final = "holds numbers, but "
+NO_TIMES: Final = " of the cells are none, such as "
 UNITS: Final = "its numbers have different units, as in "
 _MOSTLY: Final = 0.9
 _SOME: Final = 0.1
+_OF_MOST: Final[dict[dates.Order, str]] = {"time of day": "times of day", "iso": "dates"}
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _ROW_NAMES: Final = re.compile(
     r"(Unnamed: \d+|id|_id|rownames?|row[ _]?names?|index|idx)", re.IGNORECASE
@@ -197,8 +199,9 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         return Kind("dropped", f"holds dates, but {reason}")
     if prose := _prose(values, known):
         mixed = "" if numbers else _mixed(values, counts, numeric, bad, least=_SOME)
+        mixed = mixed or _mixed_times(values, counts)
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
-    mixed = "" if numbers else _mixed(values, counts, numeric, bad)
+    mixed = "" if numbers else _mixed(values, counts, numeric, bad) or _mixed_times(values, counts)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
     return Kind("words", f"{why}: read as words" if why else "")
 
@@ -233,6 +236,16 @@ def _mixed(
     which = np.flatnonzero(bad)
     most = values[int(which[counts[which].argmax()])]
     return f"{MIXED}{others / int(counts.sum()):.1%} of the cells are words such as {brief(most)}"
+
+
+def _mixed_times(values: Sequence[str], counts: NDArray[np.intp]) -> str:
+    """Return which cell keeps a column of times of day or ISO dates from being one."""
+    for order, what in _OF_MOST.items():
+        if (others := dates.others_than(values, order)) is not None and others.any():
+            which = np.flatnonzero(others)
+            share, most = counts[which].sum() / counts.sum(), values[int(which[0])]
+            return f"holds {what}, but {share:.1%}{NO_TIMES}{brief(most)}"
+    return ""
 
 
 def _rounded_kind(doubles: NDArray[np.float64]) -> Kind | None:

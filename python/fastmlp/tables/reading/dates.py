@@ -54,6 +54,7 @@ _PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
     "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
 }  # fmt: skip
 _YEAR_AT_THE_END: Final = ("day first", "month first")
+_ASKED: Final = 100
 _YEAR_LATER: Final = (*_YEAR_AT_THE_END, "month by name")
 _PLACES: Final = {  # the groups of year, month and day
     "iso": (1, 2, 3), "year first": (1, 2, 3), "day first": (3, 2, 1), "month first": (3, 1, 2)
@@ -101,6 +102,16 @@ def order_of(  # noqa: PLR0911  (a case each)
     if left <= 31 and middle <= 12:
         return "day first", ""
     return ("month first", "") if left <= 12 and middle <= 31 else (None, "")
+
+
+def others_than(values: Sequence[str], order: Order) -> NDArray[np.bool_] | None:
+    """Return which values are neither missing nor of an order; None if these are most of them."""
+    some = known_layouts(values[:_ASKED])
+    if 2 * sum(_PATTERNS[order].fullmatch(layout) is not None for layout in some) < len(some):
+        return None  # which is soon clear
+    strings = Strings.of(values)
+    others = np.isnan(days(strings, order)) & ~are_missing(strings)
+    return others if 2 * others.sum() < len(values) else None
 
 
 def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:

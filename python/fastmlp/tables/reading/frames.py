@@ -272,10 +272,11 @@ def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a cas
         return Booleans.where(true, missing)
     if all(map(_is_number, held)):
         return _numbers(name, items)
-    if all(isinstance(item, timedelta | np.timedelta64) for item in held):
+    if all(map(_is_duration, held)):
         return _durations(name, items)
     if all(isinstance(item, list | tuple | np.ndarray) for item in held):
         return _vectors(name, items)
+    _refuse_times_and_durations(name, items)
     for item in held:
         if not _is_written(item):
             kind = type(item).__name__
@@ -306,6 +307,25 @@ def _durations(name: str, items: list[Any]) -> NDArray[np.timedelta64]:
             if abs(seconds) >= 2**63 / 1e6:
                 raise _of_odd_durations(name)
     return np.array(known, "m8[us]")
+
+
+def _refuse_times_and_durations(name: str, items: list[Any]) -> None:
+    """Refuse durations among times of day: as text, 2:00:00 is either."""
+    kinds = {_is_duration(item): row for row, item in enumerate(items) if _is_clock(item)}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{_place(kinds[True], name)}: {brief(str(items[kinds[True]]))} is a duration, but row "
+            f"{kinds[False]} has a time of day: give one or the other"
+        )
+
+
+def _is_duration(item: Any) -> bool:
+    return isinstance(item, timedelta | np.timedelta64)
+
+
+def _is_clock(item: Any) -> bool:
+    """Return whether an object is a duration or a time of day without a date."""
+    return _is_duration(item) or (hasattr(item, "isoformat") and not hasattr(item, "year"))
 
 
 def _of_odd_durations(name: str) -> DataError:

@@ -150,9 +150,9 @@ def _read_one(path: Path, known: Known) -> Table:  # noqa: C901, PLR0911  (a cas
         if names and all(name.endswith(".npy") for name in names):
             return array_files.read_npz(path, path.read_bytes())
         if {"[Content_Types].xml", "mimetype"} & set(names):
-            return finished(text_files.read_excel(str(path), path.read_bytes()))
+            return finished(text_files.read_excel(str(path), path.read_bytes(), known.names))
     if beginning.startswith(_OLD_EXCEL):
-        return finished(text_files.read_excel(str(path), path.read_bytes()))
+        return finished(text_files.read_excel(str(path), path.read_bytes(), known.names))
     beginning = opening.beginning(path)
     if beginning.startswith(arrow_files.MAGIC):
         return finished(arrow_files.read_arrow_file(path, opening.content(path), beginning))

@@ -126,6 +126,11 @@ def _check(
     if not rows - 1 <= lines <= rows:  # not every line is a row: a cell may hold some
         _check_quotes(table, dialect.delimiter, lambda: _ends_open(content, start, dialect, table))
     _tell_skipped(table, skipped, content, start, dialect, complete)
+    if len(names) == 1 and lines > rows - 1 and (blank := _blank_between(content, start, dialect)):
+        table.notes.append(
+            f"{counted(blank, 'blank line')} {'is no row' if blank == 1 else 'are no rows'}: "
+            'write "" where the only cell of a row is missing'
+        )
 
 
 def _sniffed(source: str, content: Content, known: Known) -> Dialect:
@@ -254,6 +259,16 @@ def _line_of(content: Content, start: int, dialect: Dialect, width: int | None, 
                 return dialect.skip + previous + blank + 1
             previous = line
     return dialect.skip + previous + 1
+
+
+def _blank_between(content: Content, start: int, dialect: Dialect) -> int:
+    """Count the blank lines above the last row."""
+    count = previous = 0
+    with _lines(content, start, newline="") as lines:
+        for line, row in dialect.reader(lines):
+            count += line - previous - 1 - sum(cell.count("\n") for cell in row)
+            previous = line
+    return count
 
 
 def _lines(content: Content, start: int, newline: str | None) -> io.TextIOWrapper:

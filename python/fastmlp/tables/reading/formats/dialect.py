@@ -11,7 +11,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -36,6 +36,7 @@ _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
 _BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d{3}(?!\d))")
 """Signs of currencies and percent, and blanks and apostrophes that separate thousands."""
 
+_MOST_TITLES: Final = 20
 _NO_LIMIT: Final = (1 << 31) - 1
 _limiting: Final = threading.Lock()  # of the next two
 _unlimited = 0  # readers in progress
@@ -256,7 +257,7 @@ def _find_header(
 ) -> None:
     """Set the names and the number of lines before the data: titles, then an optional header."""
     width = _width(rows)
-    first = _titles(rows, width, expected)
+    first = count_titles([row for _, row in rows], width, expected)
     if first:
         line = rows[first][0] + skipped
         dialect.notes.append(f"the text above line {line} is a title and is not read")
@@ -296,29 +297,51 @@ def _find_header(
     dialect.names = header
 
 
-def _titles(rows: list[Row], width: int, expected: Collection[str]) -> int:
-    """Return the number of rows above the header or the data: of few cells, or of one and blanks.
+def count_titles(rows: Sequence[list[str]], width: int, expected: Collection[str]) -> int:
+    """Return the number of rows above the header or the data: of few cells, or of few and blanks.
 
     Programs of spreadsheets end a title with a delimiter for each column. It is one only above a
-    header, as the only name of a header may have blanks beside it.
+    header, as the only names of a header may have blanks beside them.
+
+    Parameters
+    ----------
+    rows : sequence of list of str
+        The first rows.
+    width : int
+        The number of columns.
+    expected : collection of str
+        Names of columns, one of which makes a row a header.
     """
-    last = min(len(rows) - 1, 20)
+    last = min(len(rows) - 1, _MOST_TITLES)
     short = 0
-    while short < last and len(rows[short][1]) < width - 1:
+    while short < last and len(rows[short]) < width - 1:
         short += 1
     padded = short
-    while padded < last and (len(cells := rows[padded][1]) < width - 1 or _is_padded(cells)):
+    while padded < last and _is_title(rows[padded], width):
         padded += 1
-    if padded > short and padded < last and not any(cell in expected for cell in rows[short][1]):
-        names = [cell.strip() for cell in rows[padded][1]]
-        full = len(names) == width == len(set(names) - {""}) and not all(map(is_number, names))
-        if full and not _is_data(names, [row for _, row in rows[padded + 1 :]], width):
-            return padded
+    if padded > short and padded < last and not any(cell in expected for cell in rows[short]):
+        names = [cell.strip() for cell in rows[padded]]
+        full = all(names[1:]) and len(names) == width == len(set(names))  # row names may have none
+        body = rows[padded + 1 :]
+        if full and not all(map(is_number, names)) and not _is_data(names, body, width):
+            surely = names[0] != "" and width > 2
+            return padded if surely or _is_above_numbers(names, body) else short
     return short if short < last else 0
 
 
-def _is_padded(cells: list[str]) -> bool:
-    return len(cells) > 2 and sum(cell.strip() != "" for cell in cells) <= 1
+def _is_title(cells: list[str], width: int) -> bool:
+    """Return whether a row is a title, or a label and its value, with or without blanks."""
+    filled = sum(cell.strip() != "" for cell in cells)
+    return len(cells) < width - 1 or filled <= 1 < width or (filled == 2 and width > 4)
+
+
+def _is_above_numbers(names: list[str], body: Sequence[list[str]]) -> bool:
+    """Return whether a word stands above numbers, which a row of data does not."""
+    for place, name in enumerate(names):
+        below = {row[place].strip() for row in body if len(row) == len(names)} - MISSING_WORDS
+        if below and all(map(is_number, below)) and not is_number(name):
+            return True
+    return False
 
 
 def _has_no_names(header: list[str], width: int, expected: Collection[str]) -> bool:
@@ -327,7 +350,7 @@ def _has_no_names(header: list[str], width: int, expected: Collection[str]) -> b
     return numbered and len(header) == width and any(map(is_number, header))
 
 
-def _is_data(header: list[str], body: list[list[str]], width: int) -> bool:
+def _is_data(header: list[str], body: Sequence[list[str]], width: int) -> bool:
     """Return whether the first row is data: numbers above numbers, and no new words."""
     if len(header) != width or not body or not any(map(is_number, header)):
         return False

@@ -13,9 +13,10 @@ import numpy as np
 from fastmlp._extras import require
 from fastmlp._validation import brief
 from fastmlp.data import _memory
+from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
-from fastmlp.tables.reading.formats.dialect import unique_names
+from fastmlp.tables.reading.formats.dialect import count_titles, unique_names
 from fastmlp.tables.reading.frames import column_makers
 from fastmlp.tables.reading.table import Column, Table, Untyped
 
@@ -26,6 +27,8 @@ _ATTRIBUTE: Final = re.compile(
 
 BEGINNING: Final = 100_000
 """Bytes that tell what a text file is."""
+_FIRST_ROWS: Final = 500
+"""Rows of a workbook that tell which one is the header."""
 
 
 def is_json(data: bytes, *, lists: bool) -> bool:
@@ -89,8 +92,8 @@ def _table(source: str, columns: dict[str, list[Any]]) -> Table:
     return Table.of(source, column_makers(columns))
 
 
-def read_excel(source: str, data: bytes) -> Table:
-    """Read the first sheet of a workbook that is not empty.
+def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Table:
+    """Read the first sheet of a workbook that is not empty; `expected` are names of columns.
 
     Raises
     ------
@@ -110,14 +113,18 @@ def read_excel(source: str, data: bytes) -> Table:
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if len(rows) < 2:
         raise DataError(f"{source}: there are no rows below the header")
-    names, notes = unique_names([str(cell).strip() for cell in rows[0]])
+    first = [[str(cell) for cell in row] for row in rows[:_FIRST_ROWS]]
+    titles = count_titles(first, len(rows[0]), expected)
+    header, body = [cell.strip() for cell in first[titles]], rows[titles + 1 :]
+    names, notes = unique_names(header)
     columns = {
-        column: [None if row[j] == "" else row[j] for row in rows[1:]]
-        for j, column in enumerate(names)
+        column: [None if row[j] == "" else row[j] for row in body] for j, column in enumerate(names)
     }
     table = _table(source, columns)
-    table.unnamed = {new for new, old in zip(names, rows[0], strict=True) if not str(old).strip()}
+    table.unnamed = {new for new, old in zip(names, header, strict=True) if not old}
     table.notes += notes
+    if titles:
+        table.notes.append(f"the text above the names {listing(names)} is a title and is not read")
     if len(book.sheet_names) > 1:
         table.notes.append(f"of {len(book.sheet_names)} sheets {brief(name)} is read")
     return table
