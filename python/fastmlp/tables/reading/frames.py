@@ -1,12 +1,6 @@
-"""Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays.
+"""Data frames of pandas, polars, pyarrow and other Arrow libraries, and mappings of arrays."""
 
-Over 400 lines, as each library, and each type of object, says in its own way what is missing.
-"""
-
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import Any
 
@@ -18,13 +12,16 @@ from fastmlp._validation import brief, described
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
-from fastmlp.tables.reading.arrow_cells import (
-    arrow_decimals,
-    arrow_text,
-    arrow_times,
-    decoded,
+from fastmlp.tables.reading.arrow_tables import arrow_column, from_arrow, refuse_equal
+from fastmlp.tables.reading.objects import (
+    is_bool,
+    is_null,
+    is_number,
+    odd_durations,
+    of_numbers,
+    of_objects,
 )
-from fastmlp.tables.reading.table import Booleans, Column, Table, Text, Untyped
+from fastmlp.tables.reading.table import Booleans, Column, Table, Untyped
 
 
 def is_frame(value: object) -> bool:
@@ -56,7 +53,7 @@ def from_frame(frame: Any) -> Table:
     """
     if _is_of_pandas(frame):
         names = [str(name) for name in frame.columns]
-        _refuse_equal(names)
+        refuse_equal("table", names)
         makers = [partial(_pandas_column, name, frame.iloc[:, j]) for j, name in enumerate(names)]
         return Table.of("table", zip(names, makers, strict=True))
     return from_arrow("table", _arrow_table(frame))
@@ -117,12 +114,6 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
     return table
 
 
-def _refuse_equal(names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{names.count(name)} columns are named {brief(name)}")
-
-
 def column_makers(columns: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Column]]]:
     """Yield names and functions that return columns, for `Table.of`."""
     for name, values in columns.items():
@@ -155,7 +146,7 @@ def from_array(name: str, values: Any) -> Column:
         return arrow_column(name, pyarrow.chunked_array(values))
     array = np.asarray(values) if isinstance(values, np.ndarray) else _array_of(values)
     if array.dtype.kind in "OUS" and array.ndim:
-        return _objects(name, array)
+        return of_objects(name, array)
     if array.ndim == 2 and array.dtype.kind in "biuf" and array.shape[1]:
         return array if array.shape[1] > 1 else array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biufMm":
@@ -183,7 +174,7 @@ def _array_of(values: Any) -> NDArray[Any]:
     except (ValueError, OverflowError):  # lists of different lengths; a large integer
         array = np.empty(0, object)
     kind = array.dtype.kind
-    hides = array.ndim == 1 and kind in "iuf" and any(map(_is_boolean, values))  # as 1 and 0
+    hides = array.ndim == 1 and kind in "iuf" and any(map(is_bool, values))  # as 1 and 0
     large = array.ndim == 1 and kind == "f" and bool((np.abs(array) >= cells.EXACT).any())
     rounds = large and any(map(cells.is_rounded, values))
     if kind in "USO" or hides or rounds:
@@ -195,7 +186,7 @@ def _array_of(values: Any) -> NDArray[Any]:
 def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return numbers, booleans, times and durations; long doubles as doubles."""
     if array.dtype.kind == "m" and np.datetime_data(array.dtype)[0] in {"Y", "M"}:
-        raise _of_odd_durations(name)
+        raise odd_durations(name)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         with np.errstate(over="ignore"):
             return array.astype(np.float64)
@@ -207,7 +198,7 @@ def _pandas_column(name: str, series: Any) -> Column:
     if kind in "biufMm" and (isinstance(series.dtype, np.dtype) or _is_sparse(series.dtype)):
         return _plain(name, np.asarray(series))
     if hasattr(series, "cat"):
-        values = [None if _is_null(value) else str(value) for value in series.cat.categories]
+        values = [None if is_null(value) else str(value) for value in series.cat.categories]
         codes = series.cat.codes.to_numpy().astype(np.int32)
         return _from_values(name, values, codes, list(series.cat.categories))
     if kind == "b":  # pandas' nullable types
@@ -217,7 +208,7 @@ def _pandas_column(name: str, series: Any) -> Column:
         return _nullable_numbers(name, series)
     if kind == "M":
         return _pandas_times(name, series)
-    return _objects(name, series.to_numpy(object))
+    return of_objects(name, series.to_numpy(object))
 
 
 def _pandas_times(name: str, series: Any) -> Column:
@@ -238,7 +229,7 @@ def _nullable_numbers(name: str, series: Any) -> Column:
         if not series.isna().any():
             return np.asarray(series.to_numpy(series.dtype.numpy_dtype))
         if any(map(cells.is_rounded, series.dropna().tolist())):
-            return _objects(name, series.to_numpy(object))
+            return of_objects(name, series.to_numpy(object))
     numbers: NDArray[np.float64] = series.astype("Float64").to_numpy(np.float64, na_value=np.nan)
     return numbers
 
@@ -247,275 +238,10 @@ def _from_values(
     name: str, values: list[str | None], codes: NDArray[np.int32], kinds: list[Any]
 ) -> Column:
     """Return categories as numbers if they are numbers, else as text."""
-    if kinds and all(map(_is_boolean, kinds)):
+    if kinds and all(map(is_bool, kinds)):
         return Booleans.where(np.array([*kinds, False])[codes], codes < 0)
-    if kinds and all(map(_is_number, kinds)):
+    if kinds and all(map(is_number, kinds)):
         if any(map(cells.is_rounded, kinds)):
-            return _numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
+            return of_numbers(name, [None if code < 0 else kinds[code] for code in codes.tolist()])
         return np.array([*kinds, np.nan], np.float64)[codes]
     return Untyped.coded(values, codes)
-
-
-def _objects(name: str, array: NDArray[Any]) -> Column:  # noqa: PLR0911  (a case each)
-    """Return Python objects as numbers, text, times or vectors."""
-    if array.ndim == 2:
-        return _vectors(name, list(array))
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8", "backslashreplace")
-    items = array.tolist()
-    held = [item for item in items if not _is_null(item)]
-    if all(isinstance(item, str | bytes) for item in held):
-        return _untyped(name, items)
-    if all(map(_is_boolean, held)):
-        missing = np.array([_is_null(item) for item in items], bool)
-        true = np.array([not gap and item for item, gap in zip(items, missing, strict=True)], bool)
-        return Booleans.where(true, missing)
-    if all(map(_is_number, held)):
-        return _numbers(name, items)
-    if all(map(_is_duration, held)):
-        return _durations(name, items)
-    if all(isinstance(item, list | tuple | np.ndarray) for item in held):
-        return _vectors(name, items)
-    _refuse_times_and_durations(name, items)
-    for item in held:
-        if not _is_written(item):
-            kind = type(item).__name__
-            raise DataError(
-                f"column {brief(name)} holds {kind}, which is neither number, text nor time"
-            )
-    return _untyped(name, items)
-
-
-def _is_written(item: Any) -> bool:
-    """Return whether a cell of a text file holds an object: text, true, a number or a time."""
-    of_time = np.datetime64 | np.timedelta64 | timedelta
-    if hasattr(item, "isoformat") or isinstance(item, of_time):
-        return True
-    return isinstance(item, str | bytes) or _is_boolean(item) or _is_number(item)
-
-
-def _durations(name: str, items: list[Any]) -> NDArray[np.timedelta64]:
-    """Return durations in microseconds; those that 64 bits do not hold NumPy would wrap around."""
-    known = [None if _is_null(item) else item for item in items]
-    for item in known:
-        if item is not None:
-            of_numpy = isinstance(item, np.timedelta64)
-            try:
-                seconds = item / (np.timedelta64(1, "s") if of_numpy else timedelta(seconds=1))
-            except TypeError:  # of months and years
-                raise _of_odd_durations(name) from None
-            if abs(seconds) >= 2**63 / 1e6:
-                raise _of_odd_durations(name)
-    return np.array(known, "m8[us]")
-
-
-def _refuse_times_and_durations(name: str, items: list[Any]) -> None:
-    """Refuse durations among times of day: as text, 2:00:00 is either."""
-    kinds = {_is_duration(item): row for row, item in enumerate(items) if _is_clock(item)}
-    if len(kinds) > 1:
-        raise DataError(
-            f"{_place(kinds[True], name)}: {brief(str(items[kinds[True]]))} is a duration, but row "
-            f"{kinds[False]} has a time of day: give one or the other"
-        )
-
-
-def _is_duration(item: Any) -> bool:
-    return isinstance(item, timedelta | np.timedelta64)
-
-
-def _is_clock(item: Any) -> bool:
-    """Return whether an object is a duration or a time of day without a date."""
-    return _is_duration(item) or (hasattr(item, "isoformat") and not hasattr(item, "year"))
-
-
-def _of_odd_durations(name: str) -> DataError:
-    return DataError(
-        f"column {brief(name)} holds durations in months or years, or beyond 64 bits of "
-        "microseconds"
-    )
-
-
-def _is_boolean(item: Any) -> bool:
-    return isinstance(item, bool | np.bool_)
-
-
-def _is_number(item: Any) -> bool:
-    real = int | float | Decimal | np.integer | np.floating
-    return isinstance(item, real) and not isinstance(item, bool | np.timedelta64)
-
-
-def _numbers(name: str, items: Sequence[Any]) -> Column:
-    """Return Python numbers as doubles, NaN where null; as text if doubles round integers.
-
-    Raises
-    ------
-    DataError
-        If one is finite, but beyond the range of a double.
-    """
-    numbers = np.full(len(items), np.nan)
-    for row, item in enumerate(items):
-        if _is_null(item):
-            continue
-        try:
-            number = float(item)
-        except OverflowError:  # of an int; others become infinite
-            number = math.inf
-        if math.isinf(number) and item not in {math.inf, -math.inf}:
-            raise DataError(f"{_place(row, name)}: {brief(item)} is too large for float64")
-        numbers[row] = number
-    return cells.typed(_text(name, items), ".") if any(map(cells.is_rounded, items)) else numbers
-
-
-def _place(row: int, name: str) -> str:
-    return Table("table", {}).place(row, name)
-
-
-def _untyped(name: str, items: Sequence[Any]) -> Untyped:
-    text = _text(name, items)
-    words = (_word(item) for item in items if _is_number(item))
-    numbers = frozenset(filter(None, words))
-    return Untyped(text.values, text.codes, merged=text.merged, numbers=numbers)
-
-
-def _text(name: str, items: Sequence[Any]) -> Text:
-    """Return Python objects as text."""
-
-    def word(row: int, item: Any) -> str | None:
-        try:
-            return _word(item)
-        except ValueError:  # an integer of thousands of digits
-            raise DataError(f"{_place(row, name)}: {brief(item)} is too large") from None
-
-    return Text.of(word(row, item) for row, item in enumerate(items))
-
-
-def _word(item: Any) -> str | None:
-    if _is_null(item):
-        return None
-    if isinstance(item, Decimal) and (whole := cells.as_int(item)) is not None:
-        return str(whole)
-    if hasattr(item, "isoformat") and not isinstance(item, timedelta):
-        has_clock = hasattr(item, "year") and hasattr(item, "hour")
-        return str(item.isoformat(" ") if has_clock else item.isoformat())
-    return item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else str(item)
-
-
-def _is_null(item: Any) -> bool:
-    """Return whether a value means "missing" in Python or pandas."""
-    if item is None or type(item).__name__ in {"NAType", "NaTType"}:
-        return True
-    if isinstance(item, Decimal):
-        return item.is_nan()
-    if isinstance(item, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(item))
-    return isinstance(item, float | np.floating) and bool(item != item)  # noqa: PLR0124
-
-
-def _vectors(name: str, items: list[Any]) -> NDArray[np.float64]:
-    lengths = {len(item) for item in items if not _is_null(item)}
-    if len(lengths) != 1 or 0 in lengths:
-        raise DataError(f"column {brief(name)} holds lists of {len(lengths)} different lengths")
-    length = lengths.pop()
-    result = np.full((len(items), length), np.nan)
-    for row, item in enumerate(items):
-        if not _is_null(item):
-            try:
-                result[row] = np.asarray(item, np.float64)
-            except (TypeError, ValueError, OverflowError):
-                raise DataError(
-                    f"{_place(row, name)}: {brief(item)} is no list of numbers within float64"
-                ) from None
-    return result
-
-
-def from_arrow(source: str, table: Any) -> Table:
-    """Read a pyarrow table.
-
-    Raises
-    ------
-    DataError
-        If two columns have the same name, or the type of one is not supported.
-    """
-    names = [str(name) for name in table.column_names]
-    refuse_equal(source, names)
-    makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
-    return Table.of(source, zip(names, makers, strict=True))
-
-
-def refuse_equal(source: str, names: list[str]) -> None:
-    """Raise `DataError` if two columns of a file or frame have the same name."""
-    try:
-        _refuse_equal(names)
-    except DataError as error:
-        raise DataError(f"{source}: {error}") from None
-
-
-def arrow_column(  # noqa: PLR0911  (a case each)
-    name: str, column: Any, source: str = "table"
-) -> Column:
-    """Return the column of a pyarrow column.
-
-    Raises
-    ------
-    DataError
-        If its type is not supported.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-
-    column = decoded(column)
-    kinds, kind = pa.types, column.type
-    if kinds.is_null(kind):
-        return np.full(len(column), np.nan)
-    if kinds.is_boolean(kind):
-        missing = column.is_null().to_numpy().astype(bool)
-        return Booleans.where(column.fill_null(False).to_numpy().astype(bool), missing)
-    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
-        return _arrow_numbers(name, column)
-    if kinds.is_date(kind) or kinds.is_timestamp(kind):
-        return _arrow_moments(f"{source}: column {brief(name)}", column)
-    if kinds.is_time(kind):
-        return arrow_times(column)
-    if kinds.is_duration(kind):
-        return np.asarray(column.to_numpy(), f"m8[{kind.unit}]")
-    if kinds.is_string(kind) or kinds.is_large_string(kind):
-        text = arrow_text(column.cast(pa.large_string()))
-        return Untyped(text.values, text.codes, merged=text.merged)
-    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
-        return _vectors(name, column.to_pylist() if column.null_count else list(_lists(column)))
-    if kinds.is_binary(kind) or kinds.is_large_binary(kind):
-        return _objects(name, np.array(column.to_pylist(), object))
-    raise DataError(
-        f"{source}: column {brief(name)} holds {kind}, which is neither number, text nor time"
-    )
-
-
-def _arrow_moments(place: str, column: Any) -> NDArray[np.datetime64]:
-    """Return dates and times in microseconds; digits beyond them are lost."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    shorter = pc.CastOptions(pa.timestamp("us"), allow_time_truncate=True)
-    try:
-        return np.asarray(pc.cast(column, options=shorter).to_numpy(), "M8[us]")
-    except pa.ArrowInvalid as error:  # beyond the year 294246
-        raise DataError(f"{place}: {error}") from None
-
-
-def _arrow_numbers(name: str, column: Any) -> Column:
-    import pyarrow as pa  # noqa: PLC0415
-
-    is_decimal = pa.types.is_decimal(column.type)
-    array: NDArray[Any] = (
-        arrow_decimals(column)
-        if is_decimal
-        else column.to_numpy()  # integers with nulls come as float64 with NaN
-    )
-    if array.dtype.kind == "f" and (is_decimal or str(column.type) in {"int64", "uint64"}):
-        items = column.to_pylist() if (np.abs(array) >= cells.EXACT).any() else []
-        return _numbers(name, items) if any(map(cells.is_rounded, items)) else array
-    return array
-
-
-def _lists(column: Any) -> Any:
-    for chunk in column.chunks:
-        yield from chunk.to_numpy(zero_copy_only=False)

@@ -14,7 +14,7 @@ from fastmlp._extras import require
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import reading
 from fastmlp.tables.reading.arrow_cells import release_unused
-from fastmlp.tables.reading.frames import arrow_column, from_arrow, refuse_equal
+from fastmlp.tables.reading.arrow_tables import arrow_column, from_arrow, refuse_equal
 from fastmlp.tables.reading.table import Column, ColumnStore, Table, Text
 
 PARQUET: Final = (".parquet", ".pq", ".parq")
