@@ -158,7 +158,8 @@ def test_what_was_decided_is_said(table, content, names, note):
 @pytest.mark.parametrize(
     "content",
     ["a,\nred,big\nblue,small\n", "value\nr1,red\nr2,blue\n", "value\nr1,1\nr2,2\n",
-     "a,,\nred,big,\nblue,small,1\n", "a,,\n,big,x\nblue,small,y\n", "x\n1\n2\n\n\n", 'x\n1\n""\n2\n', "x,y\n1,2\n\n3,4\n"],
+     "a,,\nred,big,\nblue,small,1\n", "a,,\n,big,x\nblue,small,y\n", "x\n1\n2\n\n\n",
+     'x\n1\n""\n2\n', "x,y\n1,2\n\n3,4\n"],
 )  # fmt: skip
 def test_the_first_row_is_no_title_and_no_line_is_lost(table, content):
     got = table(content)
