@@ -2,7 +2,8 @@
 
 24 candidates (alpha, learning rate, seed, two widths) times 5 folds of two data sets, behind a
 `StandardScaler`: our search, scikit-learn's search over our estimator, and over its own MLP, these
-with a process for each job. Scores of the first two must be equal. Needs the extra `sklearn`.
+with a process for each job. Scores of the first two must be equal. With `--small`, searches of few
+or other candidates, which must not be slower than scikit-learn's. Needs the extra `sklearn`.
 
     python benchmarks/searches.py [--output build/searches.json]
     python benchmarks/searches.py --jobs 1        # on one thread
@@ -34,13 +35,52 @@ GRID = {
 }
 
 
-def searched(search_class: Any, mlp: Any, data: Any, jobs: int) -> tuple[float, Any]:
+FOUR = {"mlp__alpha": [1e-4, 1e-2], "mlp__learning_rate_init": [1e-3, 1e-2]}
+SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "one candidate, 100 nodes": ({}, {"mlp__alpha": [1e-3]}),
+    "one candidate, 8 nodes": ({"hidden_layer_sizes": (8,)}, {"mlp__alpha": [1e-3]}),
+    "four, 8 nodes": ({"hidden_layer_sizes": (8,)}, FOUR),
+    "four, 16 nodes, early stopping": ({"hidden_layer_sizes": (16,), "early_stopping": True}, FOUR),
+    "four, 16 nodes, L-BFGS": (
+        {"hidden_layer_sizes": (16,), "solver": "lbfgs"},
+        {"mlp__alpha": [1e-4, 1e-2, 1.0, 10.0]},
+    ),
+}
+"""Parameters, and the grid."""
+
+
+def searched(
+    search_class: Any, mlp: Any, data: Any, jobs: int, grid: Any = GRID
+) -> tuple[float, Any]:
     """Return the seconds of a search, and the scores of its candidates."""
     pipeline = Pipeline([("scale", StandardScaler()), ("mlp", mlp)])
-    search = search_class(pipeline, GRID, n_jobs=jobs, cv=5)
+    search = search_class(pipeline, grid, n_jobs=jobs, cv=5)
     start = time.perf_counter()
     search.fit(*data)
     return time.perf_counter() - start, search.cv_results_["mean_test_score"]
+
+
+def measured_small(load: Any, jobs: int, repeats: int) -> list[dict[str, Any]]:
+    """Return how many times as long scikit-learn's searches over our estimators take."""
+    theirs, data, table = model_selection.GridSearchCV, load(return_X_y=True), []
+    for name, (settings, grid) in SMALL.items():
+        mlp = MLPClassifier(random_state=0, **settings)
+        searched(theirs, mlp, data, jobs, grid)  # starts its workers
+        pairs = []
+        for _ in range(repeats):
+            each = [searched(s, mlp, data, jobs, grid) for s in (GridSearchCV, theirs)]
+            assert np.array_equal(each[0][1], each[1][1]), "other scores"
+            pairs.append([seconds for seconds, _ in each])
+        ours, them = np.min(pairs, axis=0)
+        row = {
+            "data": load.__name__.removeprefix("load_").replace("_", " "),
+            "candidates": name,
+            "our search, ms": float(1e3 * ours),
+            "scikit-learn's, workers running": float(them / ours),
+        }
+        print(row, flush=True)
+        table.append(row)
+    return table
 
 
 def main() -> None:
@@ -48,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=fastmlp.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3, help="of all but scikit-learn's MLP")
+    parser.add_argument("--small", action="store_true", help="few candidates")
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
@@ -55,6 +96,9 @@ def main() -> None:
     table = []
     for load in (load_breast_cancer, load_digits):
         data, jobs = load(return_X_y=True), arguments.jobs
+        if arguments.small:
+            table += measured_small(load, jobs, arguments.repeats)
+            continue
         first, scores = searched(theirs, MLPClassifier(), data, jobs)  # starts its workers
         fastest, best = [np.inf], [np.inf]
         for _ in range(arguments.repeats):

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -56,6 +57,28 @@ def test_scores_are_those_of_scikit_learn(y, n_jobs):
     given = {"cv": 3, "return_train_score": True, "scoring": ["accuracy", "neg_log_loss"]}
     ours = GridSearchCV(MLP, GRID, refit="accuracy", n_jobs=n_jobs, **given).fit(X, y)
     assert_same(ours, model_selection.GridSearchCV(MLP, GRID, refit="accuracy", **given).fit(X, y))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [Y, Y == 1, WORDS, WORDS.astype(object), Y.astype(float), list(WORDS), np.eye(3, dtype=int)[Y]],
+    ids=["numbers", "bools", "words", "objects", "floats", "list", "multilabel"],
+)
+def test_accuracies_are_those_of_scikit_learn(y):
+    mlp = clone(MLP).fit(X, y)
+    weight = np.arange(90) % 3 + 0.5
+    for each in (None, weight):
+        score = mlp.score(X, y, sample_weight=each)
+        assert type(score) is float
+        assert score == accuracy_score(y, mlp.predict(X), sample_weight=each)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        mlp.score(X, y[:-1])
+    other = WORDS if np.ndim(y) == 1 and np.asarray(y).dtype.kind in "bif" else Y.astype(float)
+    with pytest.raises((TypeError, ValueError)) as theirs:
+        accuracy_score(other, mlp.predict(X))
+    with pytest.raises(type(theirs.value)) as ours:
+        mlp.score(X, other)
+    assert str(ours.value) == str(theirs.value)
 
 
 def test_random_searches():

@@ -1,7 +1,5 @@
 """Fits of `fastmlp.sklearn` that are trained together, beside each trained by itself."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -223,9 +221,7 @@ def test_only_the_fits_of_candidates_are_limited_to_one_thread():
 
 
 def test_a_closed_meeting_ends_those_that_wait():
-    closed = meeting.Meeting(2, 9)
-    closed.expect_more(more=True)
-    ends = []
+    closed, ends = meeting.Meeting(1, 99), []
 
     def task():
         try:
@@ -233,10 +229,74 @@ def test_a_closed_meeting_ends_those_that_wait():
         except meeting.Closed:
             ends.append(True)
 
-    threads = [threading.Thread(target=closed.add(task)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    closed.close()
-    for thread in threads:
-        thread.join()
+    for each in [task] * 3 + [closed.close] + [task] * 20:
+        closed.add(each)
+    closed.finish()
     assert ends == [True] * 3 or _core.isa() == "scalar"
+
+
+def test_fits_that_wait_use_up_half_of_the_stack(sizes):
+    shapes = [*range(1, 60), *range(1, 60)]
+    estimators = [MLPClassifier((nodes,), max_iter=2, random_state=0) for nodes in shapes]
+    for one, each in zip(fitted_together(estimators, X, Y), estimators, strict=True):
+        assert_same(one, clone(each).fit(X, Y))
+    assert sum(sizes) == len(estimators)
+
+
+class Watching(MLPClassifier):
+    """Fits while no division by 0 is allowed, and notes what it was allowed before."""
+
+    before = ()
+
+    def fit(self, X, y):
+        Watching.before += (np.geterr()["divide"],)
+        with np.errstate(divide="raise"):
+            return super().fit(X, y)
+
+
+def test_fits_that_wait_leave_no_trace_in_others():
+    Watching.before = ()
+    fitted_together([Watching((4,), max_iter=3, random_state=i) for i in range(FITS)], X, Y)
+    assert Watching.before == (np.geterr()["divide"],) * FITS
+
+
+def test_a_search_fills_vectors_with_networks_of_one_shape(sizes):
+    grid = {"alpha": [1e-3, 1e-2, 1.0], "hidden_layer_sizes": [(4,), (5,)], "batch_size": [8, 16]}
+    mlp = MLPClassifier(max_iter=3, random_state=0)
+    x = X.astype(np.float32)
+    GridSearchCV(mlp, grid, cv=[(np.arange(60), np.arange(60, 90))] * 8, n_jobs=2).fit(x, Y)
+    assert sum(sizes) == 3 * 4 * 8
+    lanes = {"scalar": 1, "neon": 4, "avx2": 8, "avx512": 16}.get(_core.isa(), 1)
+    assert max(sizes) == lanes
+    assert sizes.count(lanes) >= 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "grid", "where"),
+    [
+        ({}, {"alpha": [1e-3, 1.0]}, "threads"),
+        ({"solver": "lbfgs"}, {"alpha": [1e-3, 1.0]}, "processes"),
+        ({"early_stopping": True}, {"alpha": [1e-3, 1.0]}, "processes"),
+        ({}, [{"solver": ["lbfgs"]}, {"early_stopping": [True]}], "processes"),
+        ({}, {"early_stopping": [False, True]}, "threads"),
+        ({"solver": "sgd"}, {"learning_rate": ["adaptive", "invscaling"]}, "processes"),
+        ({"learning_rate": "adaptive"}, {"alpha": [1e-3, 1.0]}, "threads"),  # Adam ignores it
+    ],
+)
+@pytest.mark.parametrize("steps", [[], [Threads()]])
+def test_what_runs_python_after_each_epoch_runs_in_processes(settings, grid, where, steps):
+    mlp = MLPClassifier((4,), max_iter=3, random_state=0, **settings)
+    grids = grid if isinstance(grid, list) else [grid]
+    if steps:
+        grids = [{f"mlpclassifier__{k}": v for k, v in each.items()} for each in grids]
+    estimator = make_pipeline(*steps, mlp) if steps else mlp
+    assert GridSearchCV(estimator, grids, n_jobs=2)._is_for_processes() == (where == "processes")
+    assert not GridSearchCV(estimator, grids)._is_for_processes()
+
+
+def test_other_estimators_of_a_grid_are_not_asked():
+    pipeline = make_pipeline(Threads(), MLPClassifier(solver="lbfgs"))
+    grid = {"mlpclassifier": [MLPClassifier(), MLPClassifier(solver="lbfgs")]}
+    assert not GridSearchCV(pipeline, grid, n_jobs=2)._is_for_processes()
+    with pytest.raises((TypeError, ValueError), match="grid"):
+        GridSearchCV(MLPClassifier(solver="lbfgs"), 3, n_jobs=2).fit(X, Y)

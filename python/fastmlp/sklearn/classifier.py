@@ -270,6 +270,27 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict` for X (n, features) and labels y, (n,) or (n, N).
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (n, features)
+            Samples.
+        y : array-like, shape (n,) or (n, N)
+            Labels; of several for each sample, all must be correct.
+        sample_weight : array-like, shape (n,), optional
+            Weights of the samples.
+        """
+        # Without the checks of other kinds of labels, which take as long as the prediction.
+        plain = sample_weight is None and type(y) is np.ndarray and y.ndim == 1 and y.size
+        if plain and y.dtype.kind in "biuU":
+            predicted = self.predict(X)
+            if predicted.shape == y.shape and predicted.dtype.kind == y.dtype.kind:
+                return float(np.average(predicted == y))
+        score: float = super().score(X, y, sample_weight)
+        return score
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True

@@ -13,7 +13,7 @@ from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
 from fastmlp.sklearn import losses, meeting
-from fastmlp.sklearn.plain_fits import PlainFit
+from fastmlp.sklearn.plain_fits import PlainFit, runs_python
 from fastmlp.sklearn.training import Training
 from fastmlp.sklearn.validation import measured_by
 from fastmlp.sklearn.warned import warn
@@ -121,8 +121,7 @@ class StochasticFit:
         return (
             not (watched or self._incremental or has_state or estimator.warm_start)
             and self._validation is None
-            and optimizer.is_named
-            and optimizer.schedule == "constant"
+            and not runs_python(estimator.solver, optimizer.schedule, estimator.early_stopping)
             and optimizer.learning_rate <= np.finfo(estimator._network.dtype).max  # else refused
             and loss != losses.POISSON
             and samples.weights is None

@@ -1,9 +1,16 @@
-"""`Meeting`: fits on threads that wait for others of their shape, and are trained side by side."""
+"""`Meeting`: fits that wait for others of their shape, and are trained side by side.
 
+While a fit waits, its thread runs the next task, above it on the stack. A thread for each fit would
+cost more: every switch takes Python to another processor, whose caches know nothing of it.
+"""
+
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from contextvars import copy_context
+from queue import SimpleQueue
 
 from fastmlp.sklearn.plain_fits import PlainFit, lanes_of, train
 
@@ -27,92 +34,80 @@ def apart() -> Iterator[None]:
 
 
 def computing() -> AbstractContextManager[None]:
-    """Let others run Python while this thread computes, as soon as it may."""
+    """Let other threads run Python while this one computes, or waits for one of them."""
     meeting = current()
     return nullcontext() if meeting is None else meeting.computing()
-
-
-def waiting() -> AbstractContextManager[None]:
-    """Let others run Python while this thread waits for one of them."""
-    meeting = current()
-    return nullcontext() if meeting is None else meeting.waiting()
 
 
 class Closed(Exception):  # noqa: N818  (no error: nobody sees it)
     """Ends the tasks of a meeting whose results nobody waits for."""
 
 
-class _Seat:
-    """A fit that waits for others, with which it fills `lanes`."""
+class _Groups(dict[Hashable, list[PlainFit]]):
+    """The fits that wait on one thread, by their shape."""
 
-    def __init__(self, fit: PlainFit, lanes: int) -> None:
-        self.fit = fit
-        self.lanes = lanes
-        self.called = threading.Event()
-        self.leads: list[_Seat] = []  # those it is to train, itself among them
-        self.error: BaseException | None = None
+    def waiting(self) -> int:
+        """Return how many those are."""
+        return sum(map(len, self.values()))
 
 
 class Meeting:
-    """Tasks on threads, of which one runs Python and some compute, while others wait in `train`.
-
-    Python runs on one thread at a time in any case, and is slower where several compete for it.
+    """Tasks on threads, whose fits wait in `train` for those of later tasks.
 
     Parameters
     ----------
-    at_once : int
-        How many compute at once.
-    threads : int
-        How many are begun at once, whether they run or wait.
+    n_threads : int
+        How many threads run tasks. One of them runs Python, until it computes: where several
+        compete for it, all are slower.
+    most_waiting : int
+        How many fits wait at once on each of them, at most.
     """
 
-    def __init__(self, at_once: int, threads: int) -> None:
-        self._python = threading.Semaphore(1)
-        self._computing = threading.Semaphore(at_once)
-        self._at_once = at_once
-        self._threads = threads
-        self._lock = threading.Lock()
-        self._groups: dict[Hashable, list[_Seat]] = {}
-        self._queued = self._begun = self._waiting = 0
-        self._more_to_come = False
+    def __init__(self, n_threads: int, most_waiting: int) -> None:
+        self._groups = [_Groups() for _ in range(n_threads)]  # of each thread
+        self._most_waiting = most_waiting
+        self._python = threading.Lock()
+        self._tasks: dict[Hashable, deque[Callable[[], None]]] = {}  # not begun, by their kind
+        self._ends: SimpleQueue[bool] = SimpleQueue()  # of threads; false is a failure
         self._closed = False
 
-    def expect_more(self, *, more: bool) -> None:
-        """Say whether tasks will be added, for which those that wait then wait, too."""
-        with self._lock:
-            self._more_to_come = more
-            self._call_if_idle()
+    def add(self, task: Callable[[], None], kind: Hashable = None) -> None:
+        """Add a task, before `finish` or from within another one.
 
-    def add(self, task: Callable[[], Any]) -> Callable[[], Any]:
-        """Return a task as a thread has to run it."""
-        with self._lock:
-            self._queued += 1
+        Parameters
+        ----------
+        task : callable
+            It must not raise.
+        kind : hashable
+            Equal for tasks whose fits are probably of one shape: these wait for each other.
+        """
+        self._tasks.setdefault(kind, deque()).append(task)
 
-        def run() -> Any:
-            with self._lock:
-                self._queued -= 1
-                self._begun += 1
-            _here.meeting = self
-            try:
-                with self._python:
-                    return task()
-            finally:
-                _here.meeting = None
-                with self._lock:
-                    self._begun -= 1
-                    self._call_if_idle()
+    def finish(self) -> None:
+        """Run all tasks, and those that they add; return early if one fails."""
+        used = self._groups[: sum(map(len, self._tasks.values()))]
+        for groups in used:
+            threading.Thread(target=self._work, args=(groups,), daemon=True).start()
+        for _ in used:
+            if not self._ends.get():
+                return
 
-        return run
+    def fail(self) -> None:
+        """Say that a task has failed: `finish` waits no longer."""
+        self._ends.put(False)
 
     def close(self) -> None:
-        """End the tasks that wait."""
-        with self._lock:
-            self._closed = True
-            for group in self._groups.values():
-                for seat in group:
-                    seat.error = Closed()
-                    self._call(seat)
-            self._groups.clear()
+        """End the tasks that wait for others, and begin no more."""
+        self._closed = True
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let other threads run Python."""
+        self._python.release()
+        try:
+            yield
+        finally:
+            self._python.acquire()
 
     def train(self, fit: PlainFit) -> None:
         """Train a fit, as soon as as many of its shape have come as are trained side by side.
@@ -120,73 +115,54 @@ class Meeting:
         If no others can come any more, those that have are trained.
         """
         key, lanes = lanes_of(fit)
-        if key is None:
+        groups: _Groups = _Groups() if key is None else _here.groups
+        groups.setdefault(key, []).append(fit)
+        while not fit.is_trained:
+            if len(groups[key]) < lanes and self._run_another(groups, lanes):
+                continue
             with self.computing():
-                train([fit])
-            return
-        seat = _Seat(fit, lanes)
-        with self._lock:
-            if self._closed:
-                raise Closed
-            group = self._groups.setdefault(key, [])
-            group.append(seat)
-            if len(group) >= lanes:
-                seat.leads = self._groups.pop(key)
-            else:
-                self._waiting += 1
-                self._call_if_idle()
-        if not seat.leads:
-            with self.waiting():
-                seat.called.wait()
-        if seat.leads:
-            self._lead(seat)
-        if seat.error is not None:
-            raise seat.error
+                train(groups.pop(key))
+        if fit.error is not None:
+            raise fit.error
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Let another thread run Python."""
-        self._python.release()
+    def _work(self, groups: _Groups) -> None:
+        """Run tasks until there are none."""
+        _here.meeting, _here.groups, _here.context = self, groups, copy_context()
         try:
-            yield
+            with self._python:
+                while self._tasks and not self._closed:
+                    self._run(next(iter(self._tasks)))
         finally:
-            self._python.acquire()
+            self._ends.put(True)
 
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """Do so, as one of those that compute at once."""
-        with self.waiting(), self._computing:
-            yield
+    def _run(self, kind: Hashable) -> None:
+        """Run a task of a kind, in a context that no other has changed."""
+        tasks = self._tasks[kind]
+        task = tasks.popleft()
+        if not tasks:
+            del self._tasks[kind]
+        before, _here.kind = getattr(_here, "kind", None), kind
+        _here.context.copy().run(task)
+        _here.kind = before
 
-    def _lead(self, seat: _Seat) -> None:
-        """Train a group, and call the others of it."""
-        error: BaseException | None = None
-        try:
-            with self.computing():
-                train([each.fit for each in seat.leads])
-        except BaseException as its:  # noqa: BLE001  (each of them raises it)
-            error = its
-        with self._lock:
-            for each in seat.leads:
-                each.error = error
-                if each is not seat:
-                    self._call(each)
+    def _run_another(self, groups: _Groups, lanes: int) -> bool:
+        """Run a task while fits wait; False if it is not worth it, or there is none."""
+        if self._closed:
+            raise Closed
+        # One lane takes as long as all. A fit by itself takes about twice its share of it, but then
+        # all threads have one.
+        coming = sum(map(len, self._tasks.values())) + sum(g.waiting() for g in self._groups)
+        is_few = 2 * coming < lanes * len(self._groups)
+        is_full = groups.waiting() >= self._most_waiting or _is_deep()
+        if is_few or is_full or _here.kind not in self._tasks:
+            return False
+        self._run(_here.kind)
+        return True
 
-    def _call(self, seat: _Seat) -> None:
-        self._waiting -= 1
-        seat.called.set()
 
-    def _call_if_idle(self) -> None:
-        """Let groups train that nobody can join any more: all tasks that can have begun wait."""
-        startable = min(self._queued, self._threads - self._begun)
-        if self._more_to_come or self._begun > self._waiting or startable > 0:
-            return
-        waiting = sum(len(group) for group in self._groups.values())
-        for group in self._groups.values():
-            # One lane takes as long as all. A fit by itself takes about twice its share of it, but
-            # then all threads have one.
-            is_few = 2 * waiting < group[0].lanes * self._at_once
-            for part in [[seat] for seat in group] if is_few else [group]:
-                part[0].leads = part
-                self._call(part[0])
-        self._groups.clear()
+def _is_deep() -> bool:
+    """Return whether half of the stack that Python allows is used."""
+    frames, frame = 0, sys._getframe()
+    while frame.f_back is not None:
+        frames, frame = frames + 1, frame.f_back
+    return 2 * frames > sys.getrecursionlimit()

@@ -11,6 +11,13 @@ from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
 
 
+def runs_python(solver: object, learning_rate: object, early_stopping: object) -> bool:
+    """Return whether a fit with these parameters runs Python after its epochs or iterations."""
+    if early_stopping or not isinstance(solver, str):
+        return True
+    return not (solver == "adam" or (solver == "sgd" and learning_rate == "constant"))
+
+
 class PlainFit:
     """A fit that ends by its loss, or after `epochs`.
 
@@ -27,8 +34,12 @@ class PlainFit:
 
     Attributes
     ----------
+    is_trained : bool
+        Whether it is, or there was an `error`.
+    error : BaseException or None
+        What was raised instead.
     trained : list of TrainedEpoch
-        The epochs, once it is trained.
+        The epochs.
     stalled_before_last : int
         The epochs without improvement until the last but one, if the last one brought none either.
     diverged : bool
@@ -57,6 +68,8 @@ class PlainFit:
         self.job = _core.TrainJob(core, x, y, None, options, manner=self._manner)
         self.is_single = network.dtype == np.float32
         self._rate = training.optimizer.learning_rate
+        self.is_trained = False
+        self.error: BaseException | None = None
         self.trained: list[TrainedEpoch] = []
         self.stalled_before_last = 0
         self.diverged = False
@@ -87,6 +100,12 @@ def lanes_of(fit: PlainFit) -> tuple[Hashable, int]:
 def train(fits: list[PlainFit]) -> None:
     """Train fits of one dtype on this thread, which does not handle signals."""
     train_many: Any = _core.train_many32 if fits[0].is_single else _core.train_many64
-    outcomes = train_many([fit.job for fit in fits], 1, interruptible=False)
-    for fit, outcome in zip(fits, outcomes, strict=True):
-        fit.take(outcome)
+    try:
+        outcomes = train_many([fit.job for fit in fits], 1, interruptible=False)
+        for fit, outcome in zip(fits, outcomes, strict=True):
+            fit.take(outcome)
+    except BaseException as error:  # noqa: BLE001  (each of them raises it)
+        for fit in fits:
+            fit.error = error
+    for fit in fits:
+        fit.is_trained = True

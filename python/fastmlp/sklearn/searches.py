@@ -3,9 +3,10 @@
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Self
 
 from joblib.parallel import get_active_backend
@@ -14,7 +15,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from fastmlp.sklearn.estimator import BaseMLP
-from fastmlp.sklearn.meeting import apart, computing, waiting
+from fastmlp.sklearn.meeting import apart, computing
+from fastmlp.sklearn.plain_fits import runs_python
 from fastmlp.sklearn.together import on_threads
 
 
@@ -41,12 +43,22 @@ class _Together:
         self
             The search, with `cv_results_`, `best_estimator_` and so on.
         """
-        if not _is_ours(self.estimator) or not _is_local():
+        if not _is_ours(self.estimator) or not _is_local() or self._is_for_processes():
             super().fit(X, y, **params)  # type: ignore[misc]
             return self
-        with on_threads(self.n_jobs, X), self._steps_fitted_once():
+        with on_threads(self.n_jobs, X, _kind), self._steps_fitted_once():
             super().fit(X, y, **params)  # type: ignore[misc]
         return self
+
+    def _is_for_processes(self) -> bool:
+        """Return whether all fits run Python after each epoch, which threads do in turn."""
+        if self.n_jobs in (None, 1):
+            return False
+        grids = getattr(self, "param_grid", None) or getattr(self, "param_distributions", None)
+        every = [grids] if isinstance(grids, Mapping) else grids
+        return isinstance(every, list | tuple) and all(
+            isinstance(grid, Mapping) and _runs_python(self.estimator, grid) for grid in every
+        )
 
     @contextmanager
     def _steps_fitted_once(self) -> Iterator[None]:
@@ -76,7 +88,9 @@ class GridSearchCV(_Together, model_selection.GridSearchCV):
     `random_state` thus draws them once. Small networks of one shape are trained side by side:
     `mean_fit_time` counts the time a fit waits for others. ``n_jobs=None`` means as many at once as
     the process has threads. Other estimators, and all inside ``joblib.parallel_config`` of a
-    cluster, as "dask" and "ray" are, are searched by scikit-learn.
+    cluster, as "dask" and "ray" are, are searched by scikit-learn; so are fits that run Python
+    after each epoch, with L-BFGS, early stopping or rates that adapt, if `n_jobs` asks for
+    processes.
 
     Examples
     --------
@@ -105,6 +119,39 @@ def _is_ours(estimator: Any) -> bool:
     while isinstance(estimator, Pipeline) and estimator.steps:
         estimator = estimator.steps[-1][1]
     return isinstance(estimator, BaseMLP)
+
+
+def _runs_python(estimator: Any, grid: Mapping[str, Any]) -> bool:
+    """Return whether fits of an estimator run Python after each epoch with all of a grid."""
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        if prefix + name in grid:  # another estimator
+            return False
+        prefix += name + "__"
+    names = ("solver", "learning_rate", "early_stopping")
+    given = [grid.get(prefix + name, [getattr(estimator, name)]) for name in names]
+    if not all(isinstance(values, list | tuple) for values in given):
+        return False
+    return all(runs_python(*each) for each in product(*given))
+
+
+_NOT_THE_SHAPE = {"alpha", "learning_rate_init", "random_state"}
+
+
+def _kind(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> Hashable:
+    """Return what is equal for fits of networks of one shape: arguments of `_fit_and_score`."""
+    parameters = parameters or {}
+    shape = (each for each in parameters.items() if each[0].split("__")[-1] not in _NOT_THE_SHAPE)
+    return len(train), frozenset((name, _comparable(value)) for name, value in shape)
+
+
+def _comparable(value: Any) -> Hashable:
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
 
 
 def _is_local() -> bool:
@@ -153,7 +200,7 @@ class _FittedSteps:
                 except BaseException as error:
                     future.set_exception(error)
                     raise
-            with waiting():
+            with computing():
                 transformed, fitted = future.result()
             # The next step may change its input in place.
             return (transformed.copy() if hasattr(transformed, "copy") else transformed), fitted
