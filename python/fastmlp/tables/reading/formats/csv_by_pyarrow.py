@@ -20,8 +20,10 @@ from fastmlp.tables.reading.table import Column, ColumnStore
 _BLOCK: Final = 1 << 20  # pyarrow reads 32 of them ahead
 _LARGEST_BLOCK: Final = 1 << 30
 _FIRST_ROWS: Final = 500
-_RELEASED: Final = 1 << 25
+_RELEASED: Final = 1 << 24
 """Bytes of text to encode before unused memory is returned: new pages cost time."""
+_RELEASED_CODES: Final = 1 << 23
+"""The same while blocks are read, of text that codes have taken the place of."""
 _COLUMN: Final = re.compile(r"column #(\d+)")
 _MOST_RETRIES: Final = 3
 _FEW_WORDS: Final = 4
@@ -181,6 +183,7 @@ class _Parsed:
         types = {name: pa.float64() if numeric.get(name) else pa.string() for name in names}
         chunks: dict[str, list[Any]] = {name: [] for name in names if name not in numeric}
         growing: GrowingNumbers | None = None
+        unused = 0
         with content.open(start) as file, _in_reused_buffers(file) as source:
             for batch in _batches(reader, source, dialect, types, skipped, block):
                 cells_of = dict(zip(names, batch.columns, strict=True))
@@ -197,6 +200,10 @@ class _Parsed:
                 self.rows += len(batch)
                 for name, held in chunks.items():
                     held.append(_text_piece(cells_of[name], held))
+                    unused += cells_of[name].nbytes - held[-1].nbytes
+                if unused >= _RELEASED_CODES:
+                    release_unused()
+                    unused = 0
         self.numbers = {} if growing is None else growing.columns
         self.texts = {name: pa.chunked_array(held) for name, held in chunks.items() if held}
 
