@@ -5,7 +5,8 @@ import pytest
 from threads_as_ranks import on_ranks
 
 import fastmlp as fm
-from fastmlp.tables.training import networks
+from fastmlp.tables.training import encoded_rows, networks, over_ranks
+from fastmlp.tables.training.networks import Samples
 
 SETTINGS = {"networks": 2, "epochs": 5, "hidden": (16,)}
 
@@ -98,3 +99,68 @@ def test_an_error_of_rank_0_or_other_settings_end_all(table):
 
     for error in on_ranks(2, run_optimizer):
         assert "optimizer must be the same on all ranks, those of rank 1 differ" in str(error)
+
+
+def everything(rng, rows):
+    """A table of words, repeated numbers, dates and vectors, with gaps and a bad cell."""
+    size = np.where(rng.random(rows) < 0.1, np.nan, rng.normal(50.0, 9.0, rows))
+    size[rows - 2] = np.inf
+    return {
+        "town": np.array([f"town {i}" for i in range(40)])[rng.integers(0, 40, rows)],
+        "opened": (np.datetime64("1990-01-01") + rng.integers(0, 900, rows)).astype(str),
+        "size": size,
+        "person": rng.integers(0, 60, rows),
+        "photo": rng.normal(size=(rows, 3)),
+        "kind": np.where(rng.random(rows) < 0.05, None, rng.choice(["a", "b", "c"], rows)),
+    }
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("words", ["one-hot", "target means"])
+@pytest.mark.parametrize("source", ["frame", "csv"])
+def test_large_tables_are_encoded_as_they_are_trained_on(
+    tmp_path, rng, monkeypatch, ranks, words, source
+):
+    """With the bits of a matrix, whether ranks read their rows or rank 0 sends them."""
+    table = everything(rng, 400)
+    if source == "csv":
+        del table["photo"]
+        rows = zip(*(column.tolist() for column in table.values()), strict=True)
+        cells = (",".join("" if c is None or c != c else str(c) for c in row) for row in rows)
+        path = tmp_path / "table.csv"
+        path.write_text("\n".join([",".join(table), *cells]) + "\n")
+        table = path
+    monkeypatch.setattr(networks, "_OWN_SPLITS", 0)
+    monkeypatch.setattr(encoded_rows, "_BLOCK", 5000)
+    made = []  # the matrices
+    monkeypatch.setattr(over_ranks, "Samples", lambda *of: made.append(of) or Samples(*of))
+    found = []
+    for large in (1 << 40, 0):
+        monkeypatch.setattr(encoded_rows, "_LARGE", large)
+        made.clear()
+
+        def run(comm, rank):
+            model = fm.TabularModel(**SETTINGS, words=words, seed=1)
+            model.fit(table if rank == 0 or source == "csv" else None, "kind", comm=comm)
+            return [net.parameters.tobytes() for net in model.networks], model.notes
+
+        results = on_ranks(ranks, run)
+        assert all(result == results[0] for result in results), results
+        found.append(results[0])
+        assert len(made) == (ranks if large else 0)
+    assert found[0] == found[1]
+    assert any("column 'size': 'inf' is not finite" in note for note in found[0][1])
+
+
+def test_a_matrix_is_made_where_a_rank_would_have_an_empty_stream(monkeypatch):
+    monkeypatch.setattr(encoded_rows, "_LARGE", 0)
+    table = {"a": np.tile(["x", "y", "z"], 6), "y": np.tile([0.0, 1.0, 2.0], 6)}
+
+    def run(comm, rank):
+        model = fm.TabularModel(networks=1, epochs=2, hidden=(4,), seed=1)
+        model.fit(table, "y", validation_fraction=None, comm=comm)
+        return model.predict(table).tobytes()
+
+    results = on_ranks(20, run)
+    assert all(isinstance(result, bytes) for result in results), results
+    assert len(set(results)) == 1

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 
-_BLOCKS = 3
-"""The random purpose of the order of blocks; rows use the purpose of all orders."""
+_ROWS, _BLOCKS = 1, 3
+"""The random purposes of the orders of rows and of blocks."""
+_RANKS = 256
+"""How far the purposes of two ranks are apart."""
 
 
-def draw_order(seed: int, epoch: int, n: int) -> NDArray[np.uint32]:
-    """Return the order (n,) that an epoch of a seed draws of `n` samples."""
-    return _core.draw_order(seed, epoch, n)
+def draw_order(seed: int, epoch: int, n: int, rank: int = 0) -> NDArray[np.uint32]:
+    """Return the order (n,) that an epoch of a seed draws of the `n` samples of a rank."""
+    return _core.draw_order(seed, epoch, n, _ROWS + _RANKS * rank)
 
 
 @dataclass(frozen=True)

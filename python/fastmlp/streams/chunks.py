@@ -78,6 +78,8 @@ class Epochs:
         Returns how many of a number of samples, the first of an epoch, are those of whole steps.
     shuffle : bool
         Whether to shuffle.
+    rank : int
+        Whose order of single rows it is; blocks have the same order on all ranks.
     """
 
     seed: int
@@ -85,6 +87,7 @@ class Epochs:
     last: int
     whole_steps: Callable[[int], int]
     shuffle: bool
+    rank: int
 
 
 def chunks(
@@ -138,7 +141,11 @@ def _chunks_of_rows(
     """
     count = stream.n_rows
     for epoch in range(epochs.first, epochs.last):
-        order = draw_order(epochs.seed, epoch, count) if epochs.shuffle else np.arange(count)
+        order = (
+            draw_order(epochs.seed, epoch, count, epochs.rank)
+            if epochs.shuffle
+            else np.arange(count)
+        )
         done = 0
         while done < count:
             most = done + free().capacity

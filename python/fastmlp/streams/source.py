@@ -167,7 +167,8 @@ class Source:
             steps = ((rows + 1) * every - 1) // (size * mine)
             return min(mine, steps * size * mine // every)
 
-        epochs = Epochs(core.seed, core.epoch, core.epoch + left, whole_steps, self._shuffle)
+        last, rank = core.epoch + left, 0 if ranks is None else ranks[0]
+        epochs = Epochs(core.seed, core.epoch, last, whole_steps, self._shuffle, rank)
         reader = BackgroundReader(
             lambda free: chunks(stream, demands, epochs, free), capacity(stream, size)
         )

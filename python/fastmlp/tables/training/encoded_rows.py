@@ -45,13 +45,18 @@ class EncodedRows:
     Parameters
     ----------
     features : Features
-        The encoding, which gets notes of cells that cannot be used.
+        The encoding.
     table : Table
         The table.
     rows : ndarray of int
         The training part.
     trained : mapping of str to ndarray
         Its cross-fitted target means.
+
+    Attributes
+    ----------
+    bad : list of lists of ndarray
+        For `Features.note`.
     """
 
     def __init__(
@@ -62,11 +67,10 @@ class EncodedRows:
             columns.hold_in_memory(feature.name, table.held(feature.name))
         self._writers = features.writers(replace(table, columns=columns))
         self._features, self._rows, self._trained = features, rows, trained
-        bad = self._no_bad_rows()
+        self.bad = self._no_bad_rows()
         for start in range(0, len(rows), self.block_rows):
             some = rows[start : start + self.block_rows]
-            features.write(self._writers, some, self._room(len(some)), bad)
-        features.note(table, bad)
+            features.write(self._writers, some, self._room(len(some)), self.bad)
 
     @property
     def width(self) -> int:

@@ -1,7 +1,8 @@
 """Training the networks of a model over ranks, each of which reads and encodes its share of rows.
 
 Rank 0 learns the encoding of the columns from the whole table. If the others can read their rows
-from the files, they do; otherwise rank 0 encodes and sends them. The samples are the same.
+from the files, they do; otherwise rank 0 sends them. The samples are the same. Rows whose matrix
+would be much larger than the table are encoded as they are trained on, as in one process.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from fastmlp.fitting.ranks import Ranks
 from fastmlp.tables.encoding.features import BadRows, text_columns
 from fastmlp.tables.reading.file_rows import DividedFiles, RowsOfFile, read_rows
 from fastmlp.tables.reading.known import Known
-from fastmlp.tables.training.networks import RowsOfNetwork, Samples, Settings, fit_network
+from fastmlp.tables.reading.table import Column, Table
+from fastmlp.tables.training.encoded_rows import EncodedRows, EncodedSamples, outgrows_table
+from fastmlp.tables.training.networks import (
+    AnySamples,
+    RowsOfNetwork,
+    Samples,
+    Settings,
+    fit_network,
+)
 from fastmlp.tables.training.preparation import Preparation, Prepared
 
 if TYPE_CHECKING:
@@ -46,7 +55,7 @@ class TrainingOverRanks:
     def __init__(
         self,
         untrained: list[Network],
-        samples: Samples,
+        samples: AnySamples,
         splits: list[RowsOfNetwork],
         rows: int,
         target: Target,
@@ -107,32 +116,87 @@ class _FileShare:
     places: NDArray[np.intp]
     probe: NDArray[Any]
 
-    def encoded(
-        self, features: Features, trained: dict[str, Floats]
-    ) -> tuple[NDArray[Any], BadRows] | None:
-        """Return the encoded rows, and those with bad cells; None if they cannot be read here."""
+    def encoded(self, features: Features, share: _Share) -> _Encoded | None:
+        """Return the encoded rows; None if they cannot be read here."""
         if not len(self.rows):
-            return self.probe, [[] for _ in features.features]
+            return _Encoded(self.probe, [[] for _ in features.features])
         try:
             known = Known(words=text_columns(features), decimal=self.decimal)
             table = read_rows(self.source, self.parts, known)
             rows = self.rows - self.rows[0]
             if not np.array_equal(features.matrix(table, rows[self.places]), self.probe):
                 return None
-            X, bad = features.training_part(table, rows, trained)
-            return X, [[part + self.rows[0] for part in parts] for parts in bad]
+            return _Encoded.of(features, table, rows, share).moved(int(self.rows[0]))
         except (OSError, ValueError, IndexError):  # another file, or none
             return None
 
 
 @dataclass(frozen=True)
-class _Share:
-    """What a rank has of the rows; the attributes are those of `Preparation`."""
+class _TablePart:
+    """Columns of the rows of a rank, and of those between them.
 
+    Attributes
+    ----------
+    columns : dict of str to column
+    decimal : {".", ","}
+        Of the numbers in text.
+    first : int
+        Where the part begins in the whole table.
+    rows : ndarray of int
+        The rows of the rank, in the part.
+    """
+
+    columns: dict[str, Column]
+    decimal: str
+    first: int
+    rows: Rows
+
+    def table(self) -> Table:
+        """Return the part as a table."""
+        return Table("table", self.columns, self.decimal)
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What a rank has of the rows; the attributes are those of `Preparation`.
+
+    Attributes
+    ----------
+    streamed : bool
+        Whether rows are encoded as they are trained on.
+    """
+
+    streamed: bool
     trained: dict[str, Floats]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
     splits: list[RowsOfNetwork]
+
+    def samples(self, X: NDArray[Any] | EncodedRows) -> AnySamples:
+        """Return the samples of the rank."""
+        if isinstance(X, EncodedRows):
+            return EncodedSamples(X, self.y, self.weight)
+        return Samples(X, self.y, self.weight)
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The encoded rows of a rank, and those with bad cells."""
+
+    X: NDArray[Any] | EncodedRows
+    bad: BadRows
+
+    @classmethod
+    def of(cls, features: Features, table: Table, rows: Rows, share: _Share) -> _Encoded:
+        """Encode rows of a table."""
+        if share.streamed:
+            X = EncodedRows(features, table, rows, share.trained)
+            return cls(X, X.bad)
+        return cls(*features.training_part(table, rows, share.trained))
+
+    def moved(self, first: int) -> _Encoded:
+        """Return the same if its table begins with this row of the whole one."""
+        return _Encoded(self.X, [[part + first for part in parts] for parts in self.bad])
 
 
 def prepared_by_rank_0(learn: Callable[[], Preparation], settings: Settings, comm: Any) -> Prepared:
@@ -149,10 +213,12 @@ def prepared_by_rank_0(learn: Callable[[], Preparation], settings: Settings, com
         features, target, seed, rows = ranks.of_rank_0(lambda: _of(mine).common())
         share: _Share = ranks.scattered(lambda: _of(mine).shares())
         X = _read_everywhere(ranks, mine, features, share)
-        if X is None:
+        if X is None and share.streamed:
+            X = _sent_as_table(ranks, mine, features, share)
+        elif X is None:
             X = ranks.scattered(lambda: _of(mine).matrices())
         notes, networks = ranks.of_rank_0(lambda: _of(mine).ready())
-    samples = Samples(X, share.y, share.weight)
+    samples = share.samples(X)
     training = TrainingOverRanks(networks, samples, share.splits, rows, target, settings, comm)
     return Prepared(features, target, notes, seed, training)
 
@@ -164,22 +230,37 @@ def _of(mine: _OnRank0 | None) -> _OnRank0:
 
 def _read_everywhere(
     ranks: Ranks, mine: _OnRank0 | None, features: Features, share: _Share
-) -> NDArray[Any] | None:
+) -> NDArray[Any] | EncodedRows | None:
     """Return the encoded rows of this rank, if all ranks can read theirs."""
     files: _FileShare | None = ranks.scattered(lambda: _of(mine).files())
     found = None
     if mine is not None and mine.divided is not None:
         found = mine.encoded(share)
     elif files is not None:
-        found = files.encoded(features, share.trained)
+        found = files.encoded(features, share)
     if not all(ranks.gathered(found is not None)):
         return None
     assert found is not None
-    X, bad = found
-    of_ranks = ranks.gathered(bad)
+    return _noted(ranks, mine, found)
+
+
+def _sent_as_table(
+    ranks: Ranks, mine: _OnRank0 | None, features: Features, share: _Share
+) -> NDArray[Any] | EncodedRows:
+    """Return the rows of this rank, which rank 0 sends as a part of the table."""
+    part: _TablePart = ranks.scattered(lambda: _of(mine).parts())
+    if mine is not None:
+        return _noted(ranks, mine, mine.encoded(share))
+    found = _Encoded.of(features, part.table(), part.rows, share)
+    return _noted(ranks, mine, found.moved(part.first))
+
+
+def _noted(ranks: Ranks, mine: _OnRank0 | None, found: _Encoded) -> NDArray[Any] | EncodedRows:
+    """Return encoded rows; rank 0 adds the notes for those of all ranks."""
+    of_ranks = ranks.gathered(found.bad)
     if mine is not None:
         mine.note(of_ranks)
-    return X
+    return found.X
 
 
 class _OnRank0:
@@ -213,15 +294,21 @@ class _OnRank0:
         preparation = self._preparation
         splits = preparation.splits(self._settings)
         rows = [splits.of(i) for i in range(splits.count)]
+        bounds = list(pairwise(self._bounds))
+        of_ranks = [[each.between(first, last) for each in rows] for first, last in bounds]
+        streamed = outgrows_table(preparation.features, len(preparation.rows)) and all(
+            split.has_all_parts() for splits in of_ranks for split in splits
+        )  # a stream has at least one row
         weight = preparation.weight
         return [
             _Share(
+                streamed,
                 {name: means[first:last] for name, means in preparation.trained.items()},
                 preparation.y[first:last],
                 None if weight is None else weight[first:last],
-                [each.between(first, last) for each in rows],
+                mine,
             )
-            for first, last in pairwise(self._bounds)
+            for (first, last), mine in zip(bounds, of_ranks, strict=True)
         ]
 
     def files(self) -> list[_FileShare | None]:
@@ -243,11 +330,23 @@ class _OnRank0:
         probe = self._preparation.features.matrix(table, rows[places])
         return _FileShare(table.path, parts, rows, table.decimal, places, probe)
 
-    def encoded(self, share: _Share) -> tuple[NDArray[Any], BadRows]:
-        """Return the encoded rows of rank 0, and those with bad cells."""
+    def parts(self) -> list[_TablePart]:
+        """Return the part of the table that each rank needs; its own is empty."""
         table, rows = self._preparation.selection.table, self._preparation.rows
-        own = rows[: self._bounds[1]]
-        return self._preparation.features.training_part(table, own, share.trained)
+        names = [feature.name for feature in self._preparation.features.features]
+        parts = []
+        for rank, (first, last) in enumerate(pairwise(self._bounds)):
+            some = rows[first:last] if rank > 0 else rows[:0]
+            start, end = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 0)
+            columns = table.part(start, end).columns
+            held = {name: columns[name] for name in names}
+            parts.append(_TablePart(held, table.decimal, start, some - start))
+        return parts
+
+    def encoded(self, share: _Share) -> _Encoded:
+        """Return the encoded rows of rank 0."""
+        table, rows = self._preparation.selection.table, self._preparation.rows
+        return _Encoded.of(self._preparation.features, table, rows[: self._bounds[1]], share)
 
     def note(self, of_ranks: list[BadRows]) -> None:
         """Add notes for the rows with bad cells that the ranks have found."""

@@ -125,7 +125,9 @@ class Preparation:
         samples: AnySamples
         if outgrows_table(self.features, len(self.rows)):
             X = None
-            rows = EncodedRows(self.features, self.selection.table, self.rows, self.trained)
+            table = self.selection.table
+            rows = EncodedRows(self.features, table, self.rows, self.trained)
+            self.features.note(table, rows.bad)
             samples = EncodedSamples(rows, self.y, self.weight)
         else:
             X = self.matrix()
