@@ -6,6 +6,7 @@ that are not installed are left out. For one thread:
 Run: taskset -c 0 python benchmarks/many.py --threads 1 [--count 1000] [--output build/many.json]
      taskset -c 0 python benchmarks/many.py --threads 1 --linear   # time and memory of 100,000
      taskset -c 0 python benchmarks/many.py --predict   # predictions of all for the same samples
+     python benchmarks/many.py --two       # two threads beside one
 """
 
 import argparse
@@ -192,6 +193,35 @@ def linear(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return [row]
 
 
+def two_threads(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Print and return the time of a network on one thread and on two, and Python's part of it."""
+    (layers, batch), count = SHAPES[0], arguments.count
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
+    y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
+    networks = list(fm.Networks(layers, count, output="identity", seed=0))
+    rest = {"batch_size": batch, "optimizer": fm.SGD(RATE)}
+
+    def spent(epochs: int, threads: int) -> float:
+        train = partial(fm.train_many, networks, X, y, epochs, n_threads=threads, **rest)
+        return seconds(train, arguments.rounds) / count * 1e6
+
+    once, table = spent(1, 1), []
+    for epochs in (10, 100):
+        one, two = (spent(epochs, threads) for threads in (1, 2))
+        row = {
+            "layers, batch": f"{'-'.join(map(str, layers))}, {batch}",
+            "epochs": epochs,
+            "one thread, µs": one,
+            "Python, µs": once - (one - once) / (epochs - 1),
+            "two threads, µs": two,
+            "times as fast": one / two,
+        }
+        print(row, flush=True)
+        table.append(row)
+    return table
+
+
 def predictions(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Print and return nanoseconds of a prediction of one network for some samples."""
     layers, count = SHAPES[0][0], arguments.count
@@ -223,16 +253,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, help="write a JSON file, too")
     parser.add_argument("--linear", action="store_true", help="only 1,000 beside 100,000")
+    parser.add_argument("--two", action="store_true", help="only two threads beside one")
     parser.add_argument("--predict", action="store_true", help="only predictions")
     arguments = parser.parse_args()
     if arguments.linear:
         table = linear(arguments)
+    elif arguments.two:
+        table = two_threads(arguments)
     elif arguments.predict:
         table = predictions(arguments)
     else:
         table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
-        alone = arguments.linear or arguments.predict
+        alone = arguments.linear or arguments.two or arguments.predict
         peers = () if alone else ("jax", "joblib", "torch")
         versions = {name: version(name) for name in peers if find_spec(name)}
         write_json(arguments.output, table, versions)
