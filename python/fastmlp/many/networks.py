@@ -22,6 +22,7 @@ from fastmlp.many.training_states import TrainingStates
 from fastmlp.model import saving
 from fastmlp.model.feature_names import check_names, names_of
 from fastmlp.model.model import Model
+from fastmlp.model.parameter_views import read_values
 from fastmlp.network import Network, model_of, network_of
 
 _SEEDS: Final = 2**64
@@ -149,14 +150,10 @@ class Networks(Sequence[Network]):
 
     @parameters.setter
     def parameters(self, value: ArrayLike) -> None:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"parameters must be real numbers, got {array.dtype}")
-        if array.shape != self.parameters.shape:
-            raise ValueError(
-                f"parameters must have the shape {self.parameters.shape}, got {array.shape}"
-            )
-        self.parameters[...] = array
+        target = self.parameters
+        array = read_values("parameters", target, value)
+        with np.errstate(over="ignore"):
+            target[...] = array
 
     def predict(self, X: ArrayLike, n_threads: int | None = None) -> NDArray[Any]:
         """Compute the outputs of every network for the same samples.

@@ -254,6 +254,19 @@ def reset_optimizer(core: Core) -> None:
 def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> None:
     """Copy `value` into the live view `target`, after checks; it may be the same view."""
     refuse_while_fitting(core, f"set {name}")  # before other checks
+    array = read_values(name, target, value)
+    with core.assigning(), np.errstate(over="ignore"):
+        target[...] = array
+
+
+def read_values(name: str, target: NDArray[Any], value: object) -> NDArray[Any]:
+    """Return `value` as numbers in the shape of the live view `target`, with which it may overlap.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has no real numbers, or another shape.
+    """
     array = numbers(name, value)
     if array.shape != target.shape:
         raise ValueError(
@@ -263,5 +276,4 @@ def copy_into(name: str, target: NDArray[Any], value: object, core: Core) -> Non
     # For `weights[0] += d`, Python finally assigns the changed view to itself.
     if array is not value or not np.may_share_memory(array, target):
         array = np.array(array)
-    with core.assigning(), np.errstate(over="ignore"):
-        target[...] = array
+    return array
