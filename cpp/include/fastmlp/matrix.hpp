@@ -14,7 +14,7 @@ struct MatrixView {
     T* data = nullptr;
     std::size_t rows = 0;
     std::size_t cols = 0;
-    std::size_t stride = 0;  ///< elements from one row to the next
+    std::size_t stride = cols;  ///< elements from one row to the next; left out, those of a row
 
     T* row(std::size_t i) const { return data + i * stride; }
 };
