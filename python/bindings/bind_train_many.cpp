@@ -142,8 +142,10 @@ void bind_train_many(py::module_& module) {
         .def_readwrite("penalty", &Convergence::penalty)
         .def_readwrite("tolerance", &Convergence::tolerance)
         .def_readwrite("patience", &Convergence::patience)
-        .def_readonly("stalled", &Convergence::stalled)
-        .def_readonly("losses", &Convergence::losses);
+        .def_readwrite("best", &Convergence::best)
+        .def_readwrite("stalled", &Convergence::stalled)
+        .def_readonly("losses", &Convergence::losses)
+        .def("ends_with", &Convergence::ends_with, py::arg("loss"));
     py::class_<NumpyOrders>(module, "NumpyOrders")
         .def(py::init(&orders_of_state), py::arg("words"), py::arg("used"), py::arg("rows"));
     py::class_<Manner, Conventions>(module, "Manner")

@@ -1,4 +1,4 @@
-"""The compiled core. Cranky on purpose: `fastmlp` validates and converts, this refuses."""
+"""The compiled core. It converts nothing and refuses what does not fit: `fastmlp` converts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -472,10 +472,11 @@ class Convergence:
     penalty: float
     tolerance: float
     patience: float
-    @property
-    def stalled(self) -> int: ...
+    best: float
+    stalled: int
     @property
     def losses(self) -> list[float]: ...
+    def ends_with(self, loss: float) -> bool: ...
 
 @final
 class NumpyOrders:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "check.hpp"
@@ -30,6 +31,35 @@ void orders() {
     CHECK((ten.draw() == std::vector<std::uint32_t>{2, 8, 4, 9, 1, 6, 7, 3, 0, 5}));
     CHECK((orders_of(0, 1).draw() == std::vector<std::uint32_t>{0}));
     CHECK(orders_of(0, 0).draw().empty());
+}
+
+/// Against scikit-learn's words: it ends after more than `patience` epochs in a row whose loss is
+/// not below the best one by at least the tolerance.
+void convergence() {
+    Convergence rule;
+    rule.tolerance = 0.25;
+    rule.patience = 2;
+    const auto ends = [&](const std::vector<double>& losses) {
+        std::vector<bool> result;
+        for (const double loss : losses) result.push_back(rule.ends_with(loss));
+        return result;
+    };
+    CHECK((ends({4, 3, 3.5, 2.75}) == std::vector<bool>{false, false, false, false}));
+    CHECK(rule.stalled == 0 && rule.best == 2.75);  // better by the tolerance, and no more
+    CHECK((ends({2.625, 2.5}) == std::vector<bool>{false, false}));
+    CHECK(rule.stalled == 2 && rule.best == 2.5);  // the best one, though no improvement
+    CHECK((ends({2.375, 2}) == std::vector<bool>{true, false}));
+    CHECK(rule.stalled == 0);
+    CHECK((ends({2, std::numeric_limits<double>::quiet_NaN(), 2, 2, 2}) ==
+           std::vector<bool>{false, false, false, false, true}));
+    CHECK(rule.best == 2);
+
+    Convergence of_core;  // whose loss is half of scikit-learn's, without its penalty
+    of_core.loss_factor = 2;
+    of_core.penalty = 3;
+    CHECK(!of_core.ends(0.5, 8, 4));
+    CHECK(of_core.ends(0.5, 9, 4) && of_core.best == 7);
+    CHECK((of_core.losses == std::vector<double>{7, 7.75}));
 }
 
 /// How network i is trained.
@@ -121,6 +151,7 @@ void rates_and_weights() {
 
 int main() {
     orders();
+    convergence();
     for (const double momentum : {0.0, 0.9}) {
         same_bits<float>(Optimizer::Kind::kSgd, momentum);
         same_bits<double>(Optimizer::Kind::kSgd, momentum);

@@ -23,12 +23,17 @@ struct Convergence {
     std::size_t stalled = 0;       ///< epochs without improvement
     std::vector<double> losses{};  ///< of the epochs
 
-    /// Whether the training ends with an epoch over `samples`; NaN compares as an improvement.
+    /// Whether the training ends with an epoch over `samples`.
     bool ends(double loss, double squares, std::size_t samples) {
         const double own = loss * loss_factor + penalty * squares / static_cast<double>(samples);
         losses.push_back(own);
-        stalled = own > best - tolerance ? stalled + 1 : 0;
-        best = std::min(best, own);
+        return ends_with(own);
+    }
+
+    /// The same for scikit-learn's loss; NaN compares as an improvement, as there.
+    bool ends_with(double loss) {
+        stalled = loss > best - tolerance ? stalled + 1 : 0;
+        best = std::min(best, loss);
         return static_cast<double>(stalled) > patience;
     }
 };

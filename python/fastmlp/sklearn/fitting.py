@@ -13,6 +13,7 @@ from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
 from fastmlp.network import model_of
 from fastmlp.sklearn import losses, meeting
+from fastmlp.sklearn.optimizer import Convergence
 from fastmlp.sklearn.plain_fits import PlainFit, runs_python
 from fastmlp.sklearn.training import Training
 from fastmlp.sklearn.validation import measured_by
@@ -169,10 +170,9 @@ class StochasticFit:
             print(f"Iteration {estimator.n_iter_}, loss = {epoch.loss:.8f}")
         if self._validation is not None:
             self._validate(self._validation)
-        if not estimator.early_stopping:
-            self._compare_loss(epoch.loss)
+        converged = self._compare_score() if estimator.early_stopping else self._compare_loss()
         estimator._optimizer.epoch_ended(estimator.t_)
-        if estimator._no_improvement_count > estimator.n_iter_no_change:
+        if converged:
             estimator.stopped_ = self._stalled()
             if estimator.stopped_:
                 self._loop.end_by("early_stopping" if estimator.early_stopping else "convergence")
@@ -204,7 +204,7 @@ class StochasticFit:
         return self._task.epoch_ends() or stop
 
     def _validate(self, validation: "Validation") -> None:
-        """Measure on the validation data; with early stopping, remember the best parameters."""
+        """Measure on the validation data."""
         estimator = self._estimator
         self._measured = validation.measure(estimator._network)
         score = self._measured.score
@@ -212,24 +212,31 @@ class StochasticFit:
         estimator.validation_loss_curve_.append(self._measured.loss)
         if estimator.verbose:
             print(f"Validation score: {score:f}")
-        if not estimator.early_stopping:
-            return
-        self._count(score < estimator.best_validation_score_ + estimator.tol)
-        if score > estimator.best_validation_score_:
+
+    def _compare_loss(self) -> bool:
+        """Compare the last loss with the best one; True if it has converged."""
+        estimator = self._estimator
+        converged, estimator.best_loss_ = self._compare(estimator.loss_, estimator.best_loss_)
+        return converged
+
+    def _compare_score(self) -> bool:
+        """Compare validation scores instead; remember the best parameters."""
+        estimator = self._estimator
+        score, best = estimator.validation_scores_[-1], estimator.best_validation_score_
+        converged, _ = self._compare(-score, -best)
+        if score > best:
             estimator.best_validation_score_ = score
             estimator._best_parameters = estimator._network.parameters.copy()
+        return converged
 
-    def _compare_loss(self, loss: float) -> None:
-        estimator = self._estimator
-        self._count(loss > estimator.best_loss_ - estimator.tol)
-        estimator.best_loss_ = min(estimator.best_loss_, loss)
-
-    def _count(self, no_improvement: bool) -> None:
-        """Count consecutive epochs without improvement. NaN compares as an improvement."""
-        estimator = self._estimator
-        estimator._no_improvement_count = (
-            estimator._no_improvement_count + 1 if no_improvement else 0
-        )
+    def _compare(self, loss: float, best: float) -> tuple[bool, float]:
+        """Count epochs without improvement; return whether they are too many, and the best loss."""
+        estimator, rule = self._estimator, Convergence()
+        rule.tolerance, rule.patience = estimator.tol, estimator.n_iter_no_change
+        rule.best, rule.stalled = best, estimator._no_improvement_count
+        converged = rule.ends_with(loss)
+        estimator._no_improvement_count = rule.stalled
+        return converged, rule.best
 
     def _stalled(self) -> bool:
         estimator = self._estimator
