@@ -402,6 +402,7 @@ def test_progress(blobs, capsys, verbose):
         ({"rows": "all"}, TypeError, "rows must be a sequence with row numbers for each"),
         ({"rows": [np.ones(60, bool)] * 5}, TypeError, "pass np.flatnonzero"),
         ({"rows": [[[0], [1, 2]]] * 5}, TypeError, "rows.0. must be a vector of integers"),
+        ({"rows": [np.ma.masked_equal([0, 1], 1)] * 5}, TypeError, "rows.0. has masked values"),
         ({"sample_weight": [None]}, ValueError, "sample_weight has 1 items for 5 networks"),
         ({"class_weight": ["balanced"]}, ValueError, "class_weight has 1 items"),
         ({"validation_data": [None]}, ValueError, "validation_data has 1 items"),

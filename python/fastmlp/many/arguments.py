@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation, files
+from fastmlp.data._conversion import numbers
 from fastmlp.fitting.checkpoints import Checkpoint, read_checkpoint
 from fastmlp.fitting.early_stopping import EarlyStopping, read_early_stopping
 from fastmlp.fitting.options import ValidationData
@@ -151,3 +153,22 @@ def make_folders(checkpoints: Iterable[Checkpoint | None]) -> None:
         if checkpoint is not None:
             folder = os.path.dirname(os.path.abspath(checkpoint.path))  # noqa: PTH100, PTH120
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+
+
+def row_numbers(i: int, part: object, count: int) -> NDArray[np.uint32]:
+    """Return the `rows` of network i, checked."""
+    try:
+        array = numbers(f"rows[{i}]", part)
+    except ValueError as error:
+        raise TypeError(f"rows[{i}] must be a vector of integers: {error}") from None
+    if array.dtype == bool:
+        raise TypeError(
+            f"rows[{i}] must be a vector of integers, got bool: pass np.flatnonzero(rows[{i}])"
+        )
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
+    if array.size == 0 or array.min() < 0 or array.max() >= count:
+        raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
+    if len(array) > np.iinfo(np.uint32).max:
+        raise ValueError(f"rows[{i}] has {_validation.brief(len(array))} rows: at most 2^32 - 1")
+    return np.array(array, np.uint32)

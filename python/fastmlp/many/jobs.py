@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import _core, _validation
+from fastmlp import _core
 from fastmlp.data._raw import RawRows
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting import fingerprint
@@ -391,22 +391,3 @@ def diverged(outcome: tuple[int, float, float]) -> DivergenceError:
 
 def _train(model: Model) -> Callable[[list[_core.TrainJob], int], list[Any]]:
     return _core.train_many32 if model.dtype == np.float32 else _core.train_many64
-
-
-def row_numbers(i: int, part: object, count: int) -> NDArray[np.uint32]:
-    """Return the `rows` of network i, checked."""
-    try:
-        array = np.asarray(part)
-    except ValueError as error:
-        raise TypeError(f"rows[{i}] must be a vector of integers: {error}") from None
-    if array.dtype == bool:
-        raise TypeError(
-            f"rows[{i}] must be a vector of integers, got bool: pass np.flatnonzero(rows[{i}])"
-        )
-    if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
-    if array.size == 0 or array.min() < 0 or array.max() >= count:
-        raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
-    if len(array) > np.iinfo(np.uint32).max:
-        raise ValueError(f"rows[{i}] has {_validation.brief(len(array))} rows: at most 2^32 - 1")
-    return np.array(array, np.uint32)

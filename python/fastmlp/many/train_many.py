@@ -38,6 +38,7 @@ from fastmlp.many.arguments import (
     parameters_of,
     read_epochs,
     read_networks,
+    row_numbers,
     stoppings,
 )
 from fastmlp.many.following import Following
@@ -46,7 +47,6 @@ from fastmlp.many.jobs import (
     Job,
     Outcome,
     make_job,
-    row_numbers,
     train_at_once,
     train_by_lbfgs,
     train_in_rounds,
