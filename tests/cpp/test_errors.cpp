@@ -99,11 +99,11 @@ void test_messages_of_construction() {
     CHECK(words(1, 1, kIdentity, Loss::kCrossEntropy) ==
           "the loss cross_entropy does not go with the output activation identity");
     CHECK(words(1, 1, kIdentity, {Loss::kHuber, -1}) ==
-          "the parameter of the loss huber must be above 0 and finite, got -1.000000");
+          "the parameter of the loss huber must be above 0 and finite, got -1");
     CHECK(words(1, 1, kSoftmax, {Loss::kCrossEntropy, 2}) ==
-          "the parameter of the loss cross_entropy must be from 0 to 1, got 2.000000");
+          "the parameter of the loss cross_entropy must be from 0 to 1, got 2");
     CHECK(words(1, 1, kIdentity, {Loss::kMeanSquaredError, 1}) ==
-          "the parameter of the loss mean_squared_error must be 0, as there is none, got 1.000000");
+          "the parameter of the loss mean_squared_error must be 0, as there is none, got 1");
 }
 
 /// Rows of less than their length would overlap, and a result be lost.
@@ -146,6 +146,39 @@ void test_strides() {
         CHECK(refused([&] { step.run(data.x(), y, {}); }));
     }
     network.predict({data.inputs.data(), 1, 3, 0}, {room.data(), 1, 2, 0});  // nothing overlaps
+}
+
+/// Rows follow each other if no stride is given.
+void test_left_out_stride() {
+    Network<float> network = make_network();
+    const Data data;
+    std::vector<float> out(8), expected(8);
+    network.predict({data.inputs.data(), 4, 3, 3}, {expected.data(), 4, 2, 2});
+    network.predict({data.inputs.data(), 4, 3}, {out.data(), 4, 2});
+    CHECK(out == expected);
+    CHECK(MatrixView<float>{}.stride == 0);
+}
+
+/// Numbers in messages are short and exact, however large or small.
+void test_numbers() {
+    const auto words = [](double l1) {
+        fastmlp::Optimizer optimizer;
+        optimizer.l1 = l1;
+        Network<float> network = make_network();
+        const Data data;
+        std::string message;
+        try {
+            fastmlp::TrainStep<float>(network).run(data.x(), data.y(), optimizer);
+        } catch (const std::invalid_argument& error) {
+            message = error.what();
+        }
+        return message;
+    };
+    const double infinity = std::numeric_limits<double>::infinity();
+    CHECK(words(-1e-30) == "l1 must be at least 0 and finite, got -1e-30");
+    CHECK(words(-1e300) == "l1 must be at least 0 and finite, got -1e+300");
+    CHECK(words(-0.1) == "l1 must be at least 0 and finite, got -0.1");
+    CHECK(words(infinity) == "l1 must be at least 0 and finite, got inf");
 }
 
 /// What a loss is not made for is refused with its row, before anything has changed.
@@ -300,6 +333,8 @@ int main() {
     test_messages_of_construction();
     test_training();
     test_strides();
+    test_left_out_stride();
+    test_numbers();
     test_targets();
     test_targets_without_training();
     test_output_scales();

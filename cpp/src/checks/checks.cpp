@@ -62,8 +62,8 @@ void check_labels_of_heads(const std::vector<Head>& heads, const Targets<T>& y) 
             if (label >= 0 && label < static_cast<T>(head.nodes) && label == std::floor(label)) {
                 continue;
             }
-            throw std::invalid_argument("y contains label " + std::to_string(label) +
-                                        " for head '" + head.name + "'; allowed: 0 to " +
+            throw std::invalid_argument("y contains label " + shortest(label) + " for head '" +
+                                        head.name + "'; allowed: 0 to " +
                                         std::to_string(head.nodes - 1));
         }
         column += head.targets(true);
@@ -77,7 +77,7 @@ void check_factors_of_heads(std::size_t outputs, const Targets<T>& y) {
         const T* const row = y.values.row(b);
         for (std::size_t j = outputs; j < y.values.cols; ++j) {
             if (row[j] >= 0 && row[j] <= std::numeric_limits<T>::max()) continue;
-            throw std::invalid_argument("y has " + std::to_string(row[j]) +
+            throw std::invalid_argument("y has " + shortest(row[j]) +
                                         " as the factor of a head's loss, which must be finite "
                                         "and at least 0");
         }

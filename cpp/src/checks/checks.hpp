@@ -1,6 +1,7 @@
 /// Checks of features, targets and results, made before work begins.
 #pragma once
 
+#include <charconv>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -11,11 +12,18 @@
 
 namespace fastmlp {
 
+/// The shortest decimal number that is read as `number`, in any locale.
+template <class T>
+std::string shortest(T number) {
+    char digits[32];
+    return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
+}
+
 /// Throws std::invalid_argument "<name> must be <range>, got <value>" unless the condition holds.
 inline void require(bool holds, const char* name, const char* range, double value) {
     if (holds) return;
     throw std::invalid_argument(std::string(name) + " must be " + range + ", got " +
-                                std::to_string(value));
+                                shortest(value));
 }
 
 /// Throws std::invalid_argument if rows overlap, as those of a view with a stride of 0 do.

@@ -1,10 +1,11 @@
 #include "checks/same_function.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "checks/checks.hpp"
 
 namespace fastmlp {
 namespace {
@@ -33,10 +34,6 @@ void expect_name(std::string_view ours, std::string_view theirs, const char* wha
 
 template <class Where>
 void expect_number(double ours, double theirs, const char* what, Where where) {
-    const auto shortest = [](double number) {  // that is read as the same number
-        char digits[32];
-        return std::string(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-    };
     if (ours != theirs) refuse(what + (" " + shortest(ours)) + where(), shortest(theirs));
 }
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
 
 namespace fastmlp {
@@ -24,7 +25,7 @@ double rate_of_step(const TrainOptions& options, std::size_t number, std::size_t
     }
     if (rate >= 0 && std::isfinite(static_cast<T>(rate))) return rate;
     throw std::invalid_argument("the learning rate of step " + std::to_string(number) +
-                                " must be at least 0 and finite, got " + std::to_string(rate));
+                                " must be at least 0 and finite, got " + shortest(rate));
 }
 
 }  // namespace fastmlp

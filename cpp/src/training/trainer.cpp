@@ -389,7 +389,7 @@ std::vector<EpochReport> train_on(Network<T>& network, const Features<T>& x, con
 
 Diverged::Diverged(std::size_t at_epoch, double its_loss, double last_rate)
     : std::runtime_error("the loss of epoch " + std::to_string(at_epoch) + " is " +
-                         std::to_string(its_loss)),
+                         shortest(its_loss)),
       epoch(at_epoch), loss(its_loss), learning_rate(last_rate) {}
 
 template <class T>
