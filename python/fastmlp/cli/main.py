@@ -224,6 +224,26 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )
     _add_columns(parser)
     add("--task", choices=("classification", "regression"), help="what to learn")
+    _add_networks(add)
+    add(
+        "--test-fraction",
+        type=_share,
+        default=_DEFAULTS.test_fraction,
+        metavar="SHARE",
+        help="share of the rows to test on, between 0 and 1 (default: %(default)s)",
+    )
+    # The former name of the option, for existing scripts.
+    add("--test-share", dest="test_fraction", type=_share, default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS)  # fmt: skip
+    add("--test", metavar="FILE", help="a table to test on instead")
+    add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
+    add("--save", metavar="MODEL", help="the file to save the model to, for predict and the others")
+    add("--plot", metavar="FILE", help="a picture of losses and answers, such as report.png")
+    add("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _add_networks(add: Callable[..., Any]) -> None:
+    """Add the options of the networks, of their training, and the seeds."""
     add(
         "--hidden",
         type=_sizes,
@@ -258,17 +278,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help_text = f"{meaning} (default: {shown})"
         add(option, type=kind, default=default, metavar="N", help=help_text)
     add(
-        "--test-fraction",
-        type=_share,
-        default=_DEFAULTS.test_fraction,
-        metavar="SHARE",
-        help="share of the rows to test on, between 0 and 1 (default: %(default)s)",
-    )
-    # The former name of the option, for existing scripts.
-    add("--test-share", dest="test_fraction", type=_share, default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS)  # fmt: skip
-    add("--test", metavar="FILE", help="a table to test on instead")
-    add(
         "--optimizer",
         choices=OPTIMIZERS,
         default=_DEFAULTS.optimizer,
@@ -281,10 +290,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="size of a step (default: for adamw and adam 0.004 for numbers and 0.01 for classes, "
         "for sgd 0.05, for rmsprop 0.001)",
     )
-    add("--threads", type=_integer(1), metavar="N", help="upper limit of threads (default: all)")
-    add("--save", metavar="MODEL", help="the file to save the model to, for predict and the others")
-    add("--plot", metavar="FILE", help="a picture of losses and answers, such as report.png")
-    add("--json", action="store_true", help="print one JSON object and nothing else")
 
 
 def _add_answers(commands: Any) -> None:
