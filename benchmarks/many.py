@@ -45,7 +45,9 @@ def together(layers: list[int], batch: int, count: int, data: Data, optimizer: A
     """Return a call of `train_many`."""
     networks = list(fm.Networks(layers, count, output="identity", seed=0))
     X, y = data
-    return lambda n: fm.train_many(networks, X, y, EPOCHS, batch, optimizer, n_threads=n)
+    return lambda n, epochs=EPOCHS: fm.train_many(
+        networks, X, y, epochs, batch, optimizer, n_threads=n
+    )
 
 
 def one_by_one(layers: list[int], batch: int, count: int, data: Data, optimizer: Any) -> Any:
@@ -199,12 +201,10 @@ def two_threads(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
     y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
-    networks = list(fm.Networks(layers, count, output="identity", seed=0))
-    rest = {"batch_size": batch, "optimizer": fm.SGD(RATE)}
+    train = together(layers, batch, count, (X, y), fm.SGD(RATE))
 
     def spent(epochs: int, threads: int) -> float:
-        train = partial(fm.train_many, networks, X, y, epochs, n_threads=threads, **rest)
-        return seconds(train, arguments.rounds) / count * 1e6
+        return float(seconds(partial(train, threads, epochs), arguments.rounds) * 1e6 / count)
 
     once, table = spent(1, 1), []
     for epochs in (10, 100):
