@@ -223,6 +223,7 @@ def test_orders_that_no_network_has(seed, epoch, error, message):
         ((10, -5), ValueError, r"block_rows\[1\] must be at least 0, got -5"),
         ((2.5,), TypeError, r"block_rows\[0\] must be an integer, got 2.5"),
         (20, TypeError, "block_rows must be a sequence of integers, got 20"),
+        ((2**62, 2**62), ValueError, f"block_rows must be at most {2**63 - 1} in all, got {2**63}"),
     ],
 )
 def test_blocks_that_no_stream_has(sizes, error, message):
@@ -235,3 +236,23 @@ def test_blocks_that_no_stream_has(sizes, error, message):
     for use in (lambda s: s.order(1, 0), lambda s: network().fit(s, epochs=1)):
         with pytest.raises(error, match=message):
             use(Blocks())
+
+
+@pytest.mark.parametrize(
+    ("width", "error", "message"),
+    [
+        ("4", TypeError, "n_features must be an integer, got '4'"),
+        (5, ValueError, "the stream has 5 features, but the network takes 4"),
+    ],
+)
+def test_a_width_that_is_not_the_networks(assert_unchanged, width, error, message):
+    class Wide(fm.Stream):
+        n_features, block_rows = width, (400,)
+
+        def read(self, start, stop):
+            raise NotImplementedError
+
+    net = network()
+    for use in (net.fit, net.adapt):
+        with assert_unchanged(net, X), pytest.raises(error, match=message):
+            use(Wide())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -151,14 +152,29 @@ def block_sizes(stream: Stream) -> list[int]:
     Raises
     ------
     TypeError, ValueError
-        If they are not integers, at least 0.
+        If they are not integers, at least 0, or more in all than can be counted.
     """
     sizes = _validation.items("block_rows", stream.block_rows, "a sequence of integers")
-    if all(type(size) is int and size >= 0 for size in sizes):  # there may be many
-        return sizes
-    return [
-        _validation.integer(f"block_rows[{i}]", size, minimum=0) for i, size in enumerate(sizes)
-    ]
+    if not all(type(size) is int and size >= 0 for size in sizes):  # there may be many
+        sizes = [
+            _validation.integer(f"block_rows[{i}]", size, minimum=0) for i, size in enumerate(sizes)
+        ]
+    if sum(sizes) > sys.maxsize:
+        raise ValueError(f"block_rows must be at most {sys.maxsize} in all, got {sum(sizes)}")
+    return sizes
+
+
+def check_width(stream: Stream, features: int) -> None:
+    """Refuse a stream that does not have as many features as a network.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has not.
+    """
+    given = _validation.integer("n_features", stream.n_features, minimum=0)
+    if given != features:
+        raise ValueError(f"the stream has {given} features, but the network takes {features}")
 
 
 def window_rows(stream: Stream) -> int:

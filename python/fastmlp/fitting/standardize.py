@@ -19,7 +19,7 @@ from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.data.rescaled import Rescaled
 from fastmlp.data.rounding import IntegerRanges, refuse_rounded_integers
-from fastmlp.data.stream import Stream, TargetsLike, rows_of
+from fastmlp.data.stream import Stream, TargetsLike, check_width, rows_of
 from fastmlp.errors import DataError, level_of_caller
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.layers import ActivationLike
@@ -122,10 +122,7 @@ def _of_arrays(
 
 def _of_stream(model: Model, stream: Stream, ranks: Ranks | None) -> tuple[Scaling, Scaling | None]:
     """Return both scalings, from one pass over a stream."""
-    if stream.n_features != model.features:
-        raise ValueError(
-            f"the stream has {stream.n_features} features, but the network takes {model.features}"
-        )
+    check_width(stream, model.features)
     features, targets = ColumnMoments(model.features), _moments_of_targets(model)
     exact, integers = _moments_of_targets(model), IntegerRanges()
     read = stream.reader()

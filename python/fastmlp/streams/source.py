@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp import _validation
 from fastmlp.data import _memory
 from fastmlp.data._conversion import has_attribute
-from fastmlp.data.stream import Stream, block_sizes, window_rows
+from fastmlp.data.stream import Stream, block_sizes, check_width, window_rows
 from fastmlp.errors import DataError
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
@@ -259,10 +259,7 @@ def read_source(
         If the stream does not match the network, or another argument is invalid.
     """
     if isinstance(data, Stream):
-        if data.n_features != model.features:
-            raise ValueError(
-                f"the stream has {data.n_features} features, but the network takes {model.features}"
-            )
+        check_width(data, model.features)
         if data.n_rows == 0:
             raise ValueError("the stream has 0 rows, needs at least 1")
     return Source(model, data, class_weight, shuffle=shuffle)
