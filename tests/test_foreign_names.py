@@ -165,6 +165,15 @@ def test_arguments(call, ours):
         call()
 
 
+def test_a_length_where_a_schedule_has_a_fraction():
+    """As the second argument of PyTorch's CosineAnnealingLR and Keras' CosineDecay."""
+    for schedule in (fm.CosineDecay, fm.OneCycle):
+        with pytest.raises(ValueError, match=r"a fraction.*got 100: for a length write epochs=100"):
+            schedule(0.1, 100)
+    with pytest.raises(ValueError, match="final must be .*got 1.5$"):
+        fm.CosineDecay(0.1, 1.5)
+
+
 def test_an_argument_like_nothing():
     with pytest.raises(TypeError, match=r"unexpected keyword argument 'zzz'$"):
         fm.SGD(zzz=1)

@@ -166,7 +166,7 @@ class CosineDecay(Schedule):
     def __post_init__(self) -> None:
         set_fields(
             self,
-            final=_validation.share("final", self.final),
+            final=_fraction("final", self.final),
             epochs=_optional_epochs(self.epochs),
         )
 
@@ -202,8 +202,8 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         set_fields(
             self,
-            initial=_validation.share("initial", self.initial),
-            final=_validation.share("final", self.final),
+            initial=_fraction("initial", self.initial),
+            final=_fraction("final", self.final),
             rise=_validation.share("rise", self.rise, zero=False, one=False),
             epochs=_optional_epochs(self.epochs),
         )
@@ -294,3 +294,13 @@ def _optional_epochs(value: object) -> int | None:
     if value is None:
         return None
     return _validation.integer("epochs", value, minimum=1, maximum=2**32 - 1)
+
+
+def _fraction(name: str, value: object) -> float:
+    """Return a fraction of the learning rate; a number of epochs in its place gets a hint."""
+    if isinstance(value, int) and value > 1:
+        raise ValueError(
+            f"{name} must be a fraction of learning_rate, at least 0 and at most 1, got "
+            f"{_validation.brief(value)}: for a length write epochs={_validation.brief(value)}"
+        )
+    return _validation.share(name, value)
