@@ -170,7 +170,7 @@ def test_a_length_where_a_schedule_has_a_fraction():
     for schedule in (fm.CosineDecay, fm.OneCycle):
         with pytest.raises(ValueError, match=r"a fraction.*got 100: for a length write epochs=100"):
             schedule(0.1, 100)
-    with pytest.raises(ValueError, match="final must be .*got 1.5$"):
+    with pytest.raises(ValueError, match=r"final must be .*got 1\.5$"):
         fm.CosineDecay(0.1, 1.5)
 
 
