@@ -6,8 +6,9 @@ During the pause the threads of the pool fall asleep, so a short fit pays for wa
 the median and the 90th percentile of the time of a step relative to a step of a long fit, first of
 the whole call of `fit`, then of its steps alone: the difference is what Python and preparations
 take. The same for one thread shows what cold caches cost; and for no pause, how much of that is the
-call itself. At last beside a process that keeps the second processor busy, relative to short fits
-on one thread. The table that is written has the first of these.
+call itself. For comparison a call of the standard library, which is all interpreter, after the
+pause relative to without. At last beside a process that keeps the second processor busy, relative
+to short fits on one thread. The table that is written has all but that.
 """
 
 import argparse
@@ -60,6 +61,37 @@ class Fits:
             time.sleep(pause)
             seconds.append(self.step_seconds(steps, 1, threads))
         return np.array(seconds).T
+
+
+def parse() -> None:
+    """Run some Python that is not ours."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pause", type=float)
+    parser.parse_args(["--pause", "0.05"])
+
+
+def interpreter(options: argparse.Namespace) -> dict[str, object]:
+    """Measure what the pause costs a program without fastmlp."""
+
+    def seconds(pause: float) -> list[float]:
+        times = []
+        for _ in range(options.fits):
+            time.sleep(pause)
+            start = time.perf_counter()
+            parse()
+            times.append(time.perf_counter() - start)
+        return times
+
+    seconds(0)
+    ratios = np.quantile(seconds(options.pause), [0.5, 0.9]) / np.median(seconds(0))
+    print(f"argparse, pause {options.pause:g} s: {ratios[0]:.2f}, 90th percentile {ratios[1]:.2f}")
+    return {
+        "layers, batch": "argparse instead of `fit`",
+        "threads": 1,
+        "pause": f"{1e3 * options.pause:g} ms",
+        "whole call": float(ratios[0]),
+        "90th percentile": float(ratios[1]),
+    }
 
 
 def spin(cpu: int) -> None:
@@ -125,7 +157,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("build/short-fits.json"))
     options = parser.parse_args()
-    rows: Table = []
+    rows: Table = [interpreter(options)]
     for sizes, batch in NETWORKS:
         name = f"{'-'.join(map(str, sizes))}, {batch}"
         fits = Fits(sizes, batch, options.steps)
