@@ -154,7 +154,7 @@ class History:
     dtype : dtype
         float32 or float64.
     n_threads : int
-        The limit of threads during training.
+        The limit of threads during training: small steps are taken by fewer where that is faster.
     learning_rate : list of float
         The learning rate at the end of each epoch; empty for an optimizer without one.
     validation_metrics : dict of str to list of float

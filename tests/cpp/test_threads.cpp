@@ -1,5 +1,6 @@
 // The thread team: its barrier, the lease of workers, and exceptions.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
@@ -71,6 +72,15 @@ void test_lease() {
     ThreadTeam rest(8);
     CHECK(some.size() == 3 && rest.size() == 6);
     CHECK(ranks_run(some) == sum_to(3) && ranks_run(rest) == sum_to(6));
+}
+
+void test_limit() {
+    ThreadTeam team(4);
+    for (const int most : {2, 1, 3, 8}) {
+        team.limit(most);
+        CHECK(team.ready() && team.size() == std::min(most, 4));
+        CHECK(ranks_run(team) == sum_to(team.size()) && team.size() == std::min(most, 4));
+    }
 }
 
 void test_many_callers() {
@@ -147,6 +157,7 @@ int main() {
     test_barrier(8, 300);
     test_many_runs();
     test_lease();
+    test_limit();
     test_many_callers();
     test_exceptions();
     test_workers_compute_in_ieee_defaults();

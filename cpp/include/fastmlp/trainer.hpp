@@ -77,7 +77,7 @@ public:
     double learning_rate;  ///< of the epoch's last step
 };
 
-/// The number of threads `train` would use: as many as are worthwhile for a step, at most
+/// The most threads `train` would use: as many as may be worthwhile for a step, at most
 /// `n_threads` (0: the process's limit). `density` is the fraction of the features that is stored.
 template <class T>
 FASTMLP_API int training_threads(const Network<T>& network, std::size_t batch_size, int n_threads,

@@ -19,6 +19,9 @@ struct ThreadCost {
 /// Of a training step. Barriers cost time, and so do cache lines of weights that move between
 /// cores, which does not pay off for few rows.
 inline constexpr ThreadCost kStepCost{0.4e6, 8};
+/// Of one of many training steps, for which a trial decides: see training/team_trial.hpp. On some
+/// machines so little work pays.
+inline constexpr ThreadCost kTrialCost{0.05e6, 8};
 /// Of a call that computes each row independently: its threads must be woken, but synchronise only
 /// at the end.
 inline constexpr ThreadCost kCallCost{1e6, 1};
@@ -43,10 +46,10 @@ inline double flops_per_step(const Layout& layout, std::size_t batch, double den
     return 2.0 * static_cast<double>(batch) * products;
 }
 
-/// Threads for the steps of a training.
-inline int threads_for_steps(const Layout& layout, std::size_t batch, double density,
-                             int n_threads) {
-    return threads_worth(flops_per_step(layout, batch, density), batch, kStepCost, n_threads);
+/// The most threads for the steps of a training; without a trial, by `kStepCost`.
+inline int threads_for_steps(const Layout& layout, std::size_t batch, double density, int n_threads,
+                             ThreadCost cost = kTrialCost) {
+    return threads_worth(flops_per_step(layout, batch, density), batch, cost, n_threads);
 }
 
 /// Threads for passes over all layers with `products` multiply-adds per parameter and row.

@@ -94,7 +94,7 @@ void ThreadTeam::run_on_all(Call call, void* target) {
     if (lost_workers()) size_ = borrowed_ = 1;
     if (size_ == 1) {
         call(target, 0);
-        if (borrowed_ > 1) choose_size(false);
+        if (allowed() > 1) choose_size(false);
         return;
     }
     call_ = call;
@@ -228,15 +228,15 @@ bool ThreadTeam::struggling() const noexcept {
 
 bool ThreadTeam::ready() noexcept {
     if (lost_workers()) size_ = borrowed_ = 1;
-    if (borrowed_ == 1 || executor_ != nullptr || exact_threads()) return true;
-    size_ = rests() || !wait_for_members() ? 1 : borrowed_;
-    return size_ > 1;
+    const bool awake = allowed() == 1 || executor_ != nullptr || exact_threads();
+    size_ = !rests() && (awake || wait_for_members()) ? allowed() : 1;
+    return awake || size_ > 1;
 }
 
 /// Wakes the members that are asleep; returns whether all are awake.
 bool ThreadTeam::call_members() noexcept {
     bool all_awake = true;
-    for (int rank = 1; rank < borrowed_; ++rank) {
+    for (int rank = 1; rank < allowed(); ++rank) {
         members_[rank].worker->call();
         all_awake = all_awake && members_[rank].worker->awake();
     }
@@ -273,10 +273,10 @@ void ThreadTeam::choose_size(bool struggled) noexcept {
                              std::memory_order_relaxed);
         rest_until_ = now + next_rest_;
         next_rest_ = std::min<Clock::duration>(2 * next_rest_, kLongRest);
-    } else if (size_ > 1) {
+    } else if (size_ > 1 && Clock::now() - run_start_ >= kLeastEvidence) {
         next_rest_ = kShortRest;
     }
-    size_ = rests() ? 1 : borrowed_;
+    size_ = rests() ? 1 : allowed();
 }
 
 }  // namespace fastmlp

@@ -77,6 +77,12 @@ public:
     /// between runs but never exceeds its first value.
     int size() const noexcept { return lost_workers() ? 1 : size_; }
 
+    /// The next runs have at most `most` members. Not within a run.
+    void limit(int most) noexcept {
+        most_ = most;
+        size_ = std::min(size_, most);
+    }
+
     /// Whether teams should rest now. For callers that need a team for a single run.
     static bool resting() noexcept;
 
@@ -136,10 +142,12 @@ private:
     bool struggling() const noexcept;
     void choose_size(bool struggled) noexcept;
     bool rests() const noexcept { return Clock::now() < rest_until_; }
+    int allowed() const noexcept { return std::min(borrowed_, most_); }
     bool lost_workers() const noexcept { return forks_ != Worker::forks(); }
 
     int size_ = 1;      // of the next run
     int borrowed_ = 1;  // with the caller
+    int most_ = kMaxSize;
     int spins_ = 0;
     unsigned forks_ = Worker::forks();
     Call call_ = nullptr;

@@ -22,6 +22,7 @@
 #include "training/step_path.hpp"
 #include "training/step_rate.hpp"
 #include "training/step_rows.hpp"
+#include "training/team_trial.hpp"
 
 namespace fastmlp {
 namespace {
@@ -33,11 +34,8 @@ public:
             Conventions& conventions)
         : network_(network), source_(source), samples_(source.samples()), options_(options),
           conventions_(conventions), step_rows_(source.rows(), source.batch(), options.ranks),
-          batch_(step_rows_.most()), steps_per_epoch_(step_rows_.count()),
-          team_(tasks_at_once(threads_for_steps(network.layout(), batch_, density(samples_.x),
-                                                options.n_threads),
-                              options.executor),
-                options.executor),
+          batch_(step_rows_.most()), steps_per_epoch_(step_rows_.count()), trial_(trial()),
+          team_(tasks_at_once(trial_.most(), options.executor), options.executor),
           work_(network.layout(), network.layers(),
                 std::max<std::size_t>(
                     2, rows_at_once(network, samples_.x.is_sparse, batch_, team_.size()))),
@@ -60,6 +58,7 @@ private:
         pass.reports_in_units = true;
         return pass;
     }
+    TeamTrial trial() const;
     EpochReport run_epoch(std::size_t epoch);
     std::size_t steps_of_block(bool ends_epoch) const;
     void run_block(bool ends_epoch);
@@ -93,6 +92,7 @@ private:
     Conventions& conventions_;
     StepRows step_rows_;
     std::size_t batch_, steps_per_epoch_;  ///< the most samples of a step
+    TeamTrial trial_;
     ThreadTeam team_;
     Workspace<T> work_;
     TrainingState<T> state_;
@@ -115,6 +115,20 @@ private:
     double step_loss_ = 0, step_weight_ = 0;
     bool stopped_ = false;  ///< by a callback
 };
+
+template <class T>
+TeamTrial Trainer<T>::trial() const {
+    const double of_features = density(samples_.x);
+    const auto threads = [&](ThreadCost cost) {
+        return threads_for_steps(network_.layout(), batch_, of_features, options_.n_threads, cost);
+    };
+    // A run on an executor costs too much to time a few steps.
+    if (exact_threads() || options_.executor) return TeamTrial(threads(kStepCost));
+    const auto epochs = static_cast<double>(options_.epochs - options_.first_epoch);
+    return {threads(kStepCost), threads(kTrialCost),
+            flops_per_step(network_.layout(), batch_, of_features),
+            epochs * static_cast<double>(steps_per_epoch_)};
+}
 
 template <class T>
 std::vector<EpochReport> Trainer<T>::run() {
@@ -202,8 +216,15 @@ std::size_t Trainer<T>::run_steps(std::size_t first, std::size_t last) {
     if (takes_one_row(path_, samples_)) return steps_of_one_row(first, last);
     std::size_t next = first;
     while (next < last && !stopped_) {
-        // Alone only step by step, so that the others can join.
-        next += run_in_team(next, team_.ready() ? last : next + 1);
+        team_.limit(trial_.members());
+        if (!team_.ready()) {  // alone step by step, so that the others can join
+            next += run_in_team(next, next + 1);
+            continue;
+        }
+        const auto start = std::chrono::steady_clock::now();
+        const std::size_t done = run_in_team(next, std::min(last - next, trial_.steps()) + next);
+        trial_.measured(done, seconds_since(start));
+        next += done;
     }
     return next - first;
 }
