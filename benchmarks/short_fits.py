@@ -5,17 +5,18 @@
 During the pause the threads of the pool fall asleep, so a short fit pays for waking them. Prints
 the median and the 90th percentile of the time of a step relative to a step of a long fit, first of
 the whole call of `fit`, then of its steps alone: the difference is what Python and preparations
-take. The same for one thread shows what cold caches cost; and for no pause, how much of that is the
-call itself. For comparison a call of the standard library, which is all interpreter, after the
-pause relative to without. At last beside a process that keeps the second processor busy, relative
-to short fits on one thread. The table that is written has all but that.
+take. The same for one thread shows what cold caches cost; for no pause, how much of that is the
+call itself; and for a pause in which this process computes, how much is not for its sleep. For
+comparison a call of the standard library, which is all interpreter, after the pause relative to
+without. At last beside a process that keeps the second processor busy, relative to short fits on
+one thread. The table that is written has all but that.
 """
 
 import argparse
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,14 @@ from contest import Table, write_json
 
 NETWORKS = (((784, 512, 512, 10), 128), ((30, 256, 128, 2), 256))
 LONG_SECONDS = 0.2
+Wait = Callable[[float], object]
+
+
+def compute(seconds: float) -> None:
+    """Wait without sleep."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
 
 
 class Fits:
@@ -54,11 +63,13 @@ class Fits:
         epochs = max(8, int(LONG_SECONDS / (steps * self.step_seconds(steps, 4, threads)[0])))
         return min(float(self.step_seconds(steps, epochs, threads)[0]) for _ in range(5))
 
-    def short(self, steps: int, threads: int, fits: int, pause: float) -> np.ndarray:
+    def short(
+        self, steps: int, threads: int, fits: int, pause: float, wait: Wait = time.sleep
+    ) -> np.ndarray:
         """Return the seconds of a step of each of the short fits, in two rows as above."""
         seconds = []
         for _ in range(fits):
-            time.sleep(pause)
+            wait(pause)
             seconds.append(self.step_seconds(steps, 1, threads))
         return np.array(seconds).T
 
@@ -118,7 +129,7 @@ def report(name: str, seconds: np.ndarray, base: float, of: str) -> dict[str, fl
     """Print two quantiles relative to `base`, of whole calls and of their steps; return them."""
     (median, steps), (late, late_steps) = np.quantile(seconds, [0.5, 0.9], axis=1) / base
     print(
-        f"{name:50} median {median:5.2f}, 90th percentile {late:5.2f}, "
+        f"{name:62} median {median:5.2f}, 90th percentile {late:5.2f}, "
         f"steps alone {steps:5.2f}, {late_steps:5.2f} of {of}",
         flush=True,
     )
@@ -131,11 +142,15 @@ def rows_of(fits: Fits, name: str, options: argparse.Namespace) -> Table:
     for threads in (1, options.threads):
         long = fits.long(options.steps, threads)
         of = f"a long fit's {long * 1e6:.0f} us"
-        for pause in (0.0, options.pause):
-            short = fits.short(options.steps, threads, options.fits, pause)
-            line = f"{name}, threads {threads}, pause {pause:g} s"
-            found = report(line, short, long, of)
-            pauses = {"threads": threads, "pause": f"{1e3 * pause:g} ms"}
+        pause = f"{1e3 * options.pause:g} ms"
+        for pause_is, seconds, wait in (
+            ("0 ms", 0.0, time.sleep),
+            (f"{pause} of computing", options.pause, compute),
+            (pause, options.pause, time.sleep),
+        ):
+            short = fits.short(options.steps, threads, options.fits, seconds, wait)
+            found = report(f"{name}, threads {threads}, pause {pause_is}", short, long, of)
+            pauses = {"threads": threads, "pause": pause_is}
             rows.append({"layers, batch": name, **pauses, **found})
     return rows
 
