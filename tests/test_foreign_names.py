@@ -198,6 +198,21 @@ def test_arguments_that_a_model_of_tables_takes_where_it_is_made(argument, ours)
         fm.TabularModel().fit({"a": [1, 2]}, target="a", **{argument: 1})
 
 
+def test_arguments_of_classes_that_users_derive():
+    class Derived(fm.Network): ...
+
+    class Other(fm.TabularModel):
+        def __init__(self, depth):
+            super().__init__([depth])
+
+    with pytest.raises(TypeError, match=r"'random_state'; write Derived\(seed=...\)$"):
+        Derived([4, 5, 3], seed=1).fit(X, LABELS, random_state=1)
+    with pytest.raises(TypeError, match=r"'depth'; write Other\(depth=...\)$"):
+        Other(3).fit({"a": [1, 2]}, target="a", depth=3)
+    with pytest.raises(TypeError, match=r"argument 'zzz'$"):
+        Other(3).fit({"a": [1, 2]}, target="a", zzz=3)
+
+
 def test_an_argument_of_fit_is_not_sent_to_fit():
     with pytest.raises(TypeError, match=r"argument 'metrics'$"):
         fm.TabularModel().fit({"a": [1, 2]}, target="a", metrics=["f1"])

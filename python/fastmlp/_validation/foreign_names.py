@@ -301,7 +301,9 @@ def hints_at_arguments(target: _Target) -> _Target:
 
 def _arguments(function: Any) -> frozenset[str]:
     """Return the names of the arguments of a function, also of one that gives hints."""
-    code = getattr(function, "__wrapped__", function).__code__
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    if code is None:  # of C
+        return frozenset()
     return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
@@ -322,7 +324,7 @@ def _argument_here(unknown: str, known: frozenset[str]) -> str:
 def _argument_elsewhere(unknown: str, name: str, owner: type | None) -> str:
     """Write where an argument belongs: to the constructor of `owner`, to ``fit``, or nowhere."""
     if owner is not None:
-        known = _arguments(vars(owner)["__init__"])
+        known = _arguments(owner.__init__)  # type: ignore[misc]
         found = f"{unknown}=..." if unknown in known else _ours_among(unknown, known)
         if found:
             return f"; write {owner.__name__}({found})"
