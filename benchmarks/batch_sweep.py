@@ -27,23 +27,34 @@ def network(sizes: tuple[int, ...]) -> fm.Network:
     return fm.Network(list(sizes), output="identity" if sizes[-1] == 1 else "softmax", seed=0)
 
 
-def seconds_per_row(
-    sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, batch: int, threads: int, rounds: int
-) -> float:
-    """Return the least of several runs."""
-    net, optimizer = network(sizes), fm.SGD(1e-4)
-    rows, best = min(len(x), max(batch, 2048)), np.inf
-    runs = 0
-    while runs < rounds:
+class Fits:
+    """Fits of one network, on as many rows as take less than `MOST_SECONDS`."""
+
+    def __init__(self, sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, threads: int) -> None:
+        self.net, self.optimizer, self.threads = network(sizes), fm.SGD(1e-4), threads
+        self.x, self.y = x, y
+        self.rows = {batch: self.enough_rows(batch) for batch in BATCHES}
+
+    def seconds(self, batch: int, rows: int) -> float:
+        """Return the time of one epoch."""
         start = time.perf_counter()
-        net.fit(x[:rows], y[:rows], 1, batch, optimizer, n_threads=threads)
-        seconds = time.perf_counter() - start
-        if rows < len(x) and seconds < MOST_SECONDS / 4:
-            rows = min(len(x), rows * 4)
-            continue
-        best = min(best, seconds / rows)
-        runs += 1
-    return float(best)
+        self.net.fit(self.x[:rows], self.y[:rows], 1, batch, self.optimizer, n_threads=self.threads)
+        return time.perf_counter() - start
+
+    def enough_rows(self, batch: int) -> int:
+        """Return a number of rows that take some time."""
+        rows = max(batch, 2048)
+        while rows < len(self.x) and self.seconds(batch, rows) < MOST_SECONDS / 4:
+            rows = min(len(self.x), rows * 4)
+        return rows
+
+    def seconds_per_row(self, rounds: int) -> np.ndarray:
+        """Return the least of each batch; all in turn, since the machine may change meanwhile."""
+        seconds = [
+            [self.seconds(batch, rows) / rows for batch, rows in self.rows.items()]
+            for _ in range(rounds)
+        ]
+        return np.array(seconds).min(axis=0)
 
 
 def worst_batch(
@@ -51,12 +62,12 @@ def worst_batch(
 ) -> tuple[float, int]:
     """Print every batch; return by how much the worst is slower than the best before, and it."""
     least, found = np.inf, []
-    for batch in BATCHES:
-        seconds = seconds_per_row(sizes, x, y, batch, threads, rounds)
+    seconds_per_row = Fits(sizes, x, y, threads).seconds_per_row(rounds)
+    for batch, seconds in zip(BATCHES, seconds_per_row, strict=True):
         slower = seconds / least - 1
         name = f"{'-'.join(map(str, sizes))}, batch {batch}, threads {threads}"
         print(f"{name:44} {seconds * 1e9:10.1f} ns/row {slower:+8.1%}", flush=True)
-        found.append((slower, batch))
+        found.append((float(slower), batch))
         least = min(least, seconds)
     return max(found[1:])
 
