@@ -54,7 +54,8 @@ class Fits:
             [self.seconds(batch, rows) / rows for batch, rows in self.rows.items()]
             for _ in range(rounds)
         ]
-        return np.array(seconds).min(axis=0)
+        least: np.ndarray = np.min(seconds, axis=0)
+        return least
 
 
 def worst_batch(
