@@ -358,6 +358,9 @@ def test_columns_that_lack_or_do_not_fit(houses, flowers):
     model = fm.TabularModel(**QUICK).fit(houses, "price")
     with pytest.raises(DataError, match="there is no column 'size', nor 2 others"):
         model.predict({"kind": ["flat"]})
+    spelled = {"Size " if name == "size" else name: column for name, column in houses.items()}
+    with pytest.raises(DataError, match=r"there is no column 'size'; columns.*; rename 'Size '$"):
+        model.predict(spelled)
     with pytest.raises(DataError, match="there is no column 'price'"):
         model.evaluate({name: column for name, column in houses.items() if name != "price"})
     with pytest.raises(ValueError, match="predict_proba is for classes"):

@@ -20,6 +20,11 @@ def nearest(name: str, names: Sequence[str]) -> str:
     """Write which of the names may be meant: ``"; did you mean 'label'?"``, or nothing."""
     import difflib  # noqa: PLC0415  (2 ms that only a mistake pays)
 
-    folded = {other.strip().casefold(): other for other in names}
-    found = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
-    return f"; did you mean {folded[found[0]]!r}?" if found else ""
+    by_letters = {folded(other): other for other in names}
+    found = difflib.get_close_matches(folded(name), by_letters, n=1)
+    return f"; did you mean {by_letters[found[0]]!r}?" if found else ""
+
+
+def folded(name: str) -> str:
+    """Return a name without the case of its letters, and without blanks around it."""
+    return name.strip().casefold()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.data._text import counted, listing, nearest
+from fastmlp.data._text import counted, folded, listing, nearest
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers, StoredNumbers
@@ -349,9 +349,11 @@ class Table:
         if names[0] in self.unusable:
             raise self.unusable[names[0]]
         others = f", nor {counted(len(names) - 1, 'other')}" if len(names) > 1 else ""
+        alike = [name for name in self.columns if folded(name) == folded(names[0])]
+        hint = f"; rename {brief(alike[0])}" if alike else ""
         raise DataError(
             f"{self.source}: there is no column {brief(names[0])}{others}; "
-            f"columns are {listing(list(self.columns))}"
+            f"columns are {listing(list(self.columns))}{hint}"
         )
 
     def place(self, row: int, name: str) -> str:
