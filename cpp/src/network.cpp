@@ -47,6 +47,11 @@ bool is_finite_in(double number) {
 }
 
 template <class T>
+bool fits(const std::shared_ptr<Buffer<T>>& buffer, std::size_t size) {
+    return buffer == nullptr || buffer->size() == size;
+}
+
+template <class T>
 void check_activation(Activation activation) {
     const bool has_slope = activation == Activation::kLeakyRelu;
     if (!has_slope && activation != Activation::kElu) {
@@ -488,6 +493,8 @@ void Network<T>::changed() {
 
 template <class T>
 void Network<T>::update(double learning_rate, int n_threads) {
+    require(learning_rate >= 0 && is_finite_in<T>(learning_rate), "learning_rate",
+            "at least 0 and finite", learning_rate);
     check_trainable(*this);
     const IeeeDefaults ieee;
     const auto& kernel = kernels::active_table<T>();
@@ -546,15 +553,15 @@ void Network<T>::prepare_optimizer(const Optimizer& optimizer) {
 
 template <class T>
 void Network<T>::set_optimizer_state(OptimizerState<T> state) {
+    if (!fits(state.first, layout_.size()) || !fits(state.second, layout_.size())) {
+        throw std::invalid_argument("the state of the optimizer is of other layers");
+    }
     const ForkGuard whole;
     std::swap(optimizer_state_, state);
 }
 
 template <class T>
 void Network<T>::set_moving_average(MovingAverage<T> average) {
-    const auto fits = [](const std::shared_ptr<Buffer<T>>& buffer, std::size_t size) {
-        return buffer == nullptr || buffer->size() == size;
-    };
     if (!fits(average.parameters, layout_.size()) ||
         !fits(average.statistics, layout_.statistics_size()) ||
         (average.parameters == nullptr) != (average.statistics == nullptr)) {

@@ -83,6 +83,12 @@ private:
     std::vector<LaneRows<T>> nodes_;
 };
 
+void check_place(std::size_t i, std::size_t count) {
+    if (i < count) return;
+    throw std::invalid_argument("there is no network " + std::to_string(i) + " of " +
+                                std::to_string(count));
+}
+
 }  // namespace
 
 template <class T>
@@ -104,10 +110,7 @@ Networks<T>::Networks(Network<T> first, std::size_t count)
 
 template <class T>
 Network<T> Networks<T>::at(std::size_t i, std::uint64_t seed) const {
-    if (i >= count_) {
-        throw std::invalid_argument("there is no network " + std::to_string(i) + " of " +
-                                    std::to_string(count_));
-    }
+    check_place(i, count_);
     return first_.sibling(std::make_shared<Buffer<T>>(parameters_, i * size(), size()), seed);
 }
 
@@ -128,6 +131,10 @@ template <class T>
 void Networks<T>::predict(MatrixView<const T> x, std::span<const std::size_t> places,
                           T* out) const {
     check_features(features(), x);
+    if (!predicts_together()) {
+        throw std::invalid_argument("these layers are not predicted side by side");
+    }
+    for (const std::size_t i : places) check_place(i, count_);
     const IeeeDefaults ieee;
     LanePrediction<T> lanes(first_);
     const std::size_t outputs = x.rows * first_.outputs();

@@ -36,7 +36,8 @@ public:
     /// enough that sixteen networks at once are faster than one after another.
     bool predicts_together() const;
     /// Outputs (rows of x, outputs) of `places.size()` networks, one after another, with the bits
-    /// of `Network::predict`.
+    /// of `Network::predict`. Throws std::invalid_argument, before writing anything, for other
+    /// layers than `predicts_together` has, and for a place without a network.
     void predict(MatrixView<const T> x, std::span<const std::size_t> places, T* out) const;
 
 private:

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
@@ -148,6 +149,19 @@ private:
     std::exception_ptr error_;
 };
 
+/// Throws std::invalid_argument for a job without a network, and for two of one, which would train
+/// it at the same time.
+template <class T>
+void check_networks(const std::vector<TrainJob<T>>& jobs) {
+    std::unordered_set<const Network<T>*> networks;
+    for (const TrainJob<T>& job : jobs) {
+        if (job.network == nullptr) throw std::invalid_argument("a job has no network");
+        if (!networks.insert(job.network).second) {
+            throw std::invalid_argument("two jobs have the same network");
+        }
+    }
+}
+
 }  // namespace
 
 template <class T>
@@ -161,6 +175,7 @@ template <class T>
 std::vector<TrainOutcome> train_many_by(std::vector<Manner>& manners,
                                         const std::vector<TrainJob<T>>& jobs, int n_threads,
                                         const std::function<bool()>& interrupted) {
+    check_networks(jobs);
     Queue<T> queue(jobs, manners, interrupted);
     const auto most = static_cast<int>(std::min<std::size_t>(queue.units(), ThreadTeam::kMaxSize));
     ThreadTeam team(std::max(1, std::min(threads_allowed(n_threads), most)));
