@@ -1,5 +1,7 @@
 /// The training loop over epochs, blocks and steps, with its callbacks; and `train`, which checks
 /// its arguments and runs the loop.
+///
+/// Over 400 lines, as `train` has a form for each kind of source, and the loop is private to them.
 #include "fastmlp/trainer.hpp"
 
 #include <algorithm>
