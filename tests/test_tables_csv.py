@@ -138,6 +138,7 @@ def test_damaged_compression(table, damage):
         ("By:,Ann,,,\n,b,c,d,e\n" + "1,2,3,4,5\n" * 5, 5, "the text above line 2 is a title"),
         ("x\n1\n\n3\n\n\n4\n\n", 1, '3 blank lines are no rows: write "" where the only cell'),
         ('x\na\n\n"b\n\nc"\n\n', 1, "1 blank line is no row"),
+        ("x\r\n1\r\n\r\n2", 1, "1 blank line is no row"),
         ("569,30,m,b\n" + "1,2,3,4,5,6,7\n2,3,4,5,6,7,9\n" * 9, 7, "the text above line 2"),
         ("a,a,y\n1,2,x\n3,4,z\n", 3, "another column is named 'a'"),
         (
@@ -159,7 +160,7 @@ def test_what_was_decided_is_said(table, content, names, note):
     "content",
     ["a,\nred,big\nblue,small\n", "value\nr1,red\nr2,blue\n", "value\nr1,1\nr2,2\n",
      "a,,\nred,big,\nblue,small,1\n", "a,,\n,big,x\nblue,small,y\n", "x\n1\n2\n\n\n",
-     'x\n1\n""\n2\n', "x,y\n1,2\n\n3,4\n"],
+     'x\n1\n""\n2\n', "x\n1", "x,y\n1,2\n\n3,4\n"],
 )  # fmt: skip
 def test_the_first_row_is_no_title_and_no_line_is_lost(table, content):
     got = table(content)

@@ -364,6 +364,16 @@ def test_titles_of_excel(tmp_path, titles, header):
     assert "is a title and is not read" in table.notes[0]
 
 
+def test_years_are_names_of_excel(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["town", 2019, 2020], ["A", 1, 2], ["B", 3, 4]):
+        book.active.append(row)
+    book.save(tmp_path / "data.xlsx")
+    assert list(read(tmp_path / "data.xlsx").columns) == ["town", "2019", "2020"]
+
+
 def test_names_of_excel_are_no_title(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")

@@ -151,7 +151,9 @@ def test_two_words_of_one_number_are_told():
     model = fitted({"x": X, "y": words})
     assert model.classes.tolist() == ["0", "1", "1.0"]
     assert any("'1' and '1.0' are different classes" in note for note in model.notes)
-    assert not any("different classes" in note for note in fitted({"x": X, "y": WORDS}).notes)
+    for beginning in ("", "a", "1000000000000000000"):  # the last is rounded by float64
+        different = {"x": X, "y": [f"{beginning}{word}" for word in WORDS]}
+        assert not any("different classes" in note for note in fitted(different).notes)
 
 
 def test_text_of_many_numbers_is_a_regression():

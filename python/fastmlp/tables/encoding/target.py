@@ -3,6 +3,7 @@
 Over 400 lines, as each task reads, refuses and answers in its own way.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -94,8 +95,9 @@ class Target:
             doubt = f"{brief(missing[0])} is a class like the others, of words; if it says that the"
             found.append(f"{doubt} target is missing, leave these rows out or empty the cells")
         of_number: dict[float, str] = {}
-        for word, number in zip(words, cells.numbers(words, ".")[0].tolist(), strict=True):
-            if (first := of_number.setdefault(number, word)) != word:
+        for word in words:
+            number = cells.exact(word, ".")
+            if not math.isnan(number) and (first := of_number.setdefault(number, word)) != word:
                 doubt = f"{brief(first)} and {brief(word)} are different classes, as they are text"
                 found.append(f"{doubt}; make the target numbers if they are the same")
                 break

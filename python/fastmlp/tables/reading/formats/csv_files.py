@@ -23,6 +23,8 @@ from fastmlp.tables.reading.table import Column, Table, Text
 
 _MOST_SKIPPED: Final = 0.01
 _MANY_LINES: Final = 3
+_TAIL: Final = 1 << 16
+"""Bytes in which blank lines at the end are looked for."""
 
 
 def read_csv(source: str, content: Content, known: Known) -> Table:
@@ -126,7 +128,7 @@ def _check(
     if not rows - 1 <= lines <= rows:  # not every line is a row: a cell may hold some
         _check_quotes(table, dialect.delimiter, lambda: _ends_open(content, start, dialect, table))
     _tell_skipped(table, skipped, content, start, dialect, complete)
-    if len(names) == 1 and lines > rows - 1 and (blank := _blank_between(content, start, dialect)):
+    if len(names) == 1 and (blank := _blank_between(table, content, lines)) > 0:
         table.notes.append(
             f"{counted(blank, 'blank line')} {'is no row' if blank == 1 else 'are no rows'}: "
             'write "" where the only cell of a row is missing'
@@ -261,14 +263,16 @@ def _line_of(content: Content, start: int, dialect: Dialect, width: int | None, 
     return dialect.skip + previous + 1
 
 
-def _blank_between(content: Content, start: int, dialect: Dialect) -> int:
-    """Count the blank lines above the last row."""
-    count = previous = 0
-    with _lines(content, start, newline="") as lines:
-        for line, row in dialect.reader(lines):
-            count += line - previous - 1 - sum(cell.count("\n") for cell in row)
-            previous = line
-    return count
+def _blank_between(table: Table, content: Content, lines: int) -> int:
+    """Count the blank lines above the last row of a table of one column."""
+    tail = content.read(max(0, content.size - _TAIL))
+    at_end = tail[len(tail.rstrip(b"\r\n")) :].count(b"\n")
+    (column,) = table.columns.values()
+    within = 0
+    if isinstance(column, Text):
+        counts = column.counts().tolist()
+        within = sum(n * value.count("\n") for value, n in zip(column.values, counts, strict=True))
+    return lines + 1 - at_end - within - len(table)
 
 
 def _lines(content: Content, start: int, newline: str | None) -> io.TextIOWrapper:

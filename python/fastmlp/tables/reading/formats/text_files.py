@@ -113,7 +113,7 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if len(rows) < 2:
         raise DataError(f"{source}: there are no rows below the header")
-    first = [[str(cell) for cell in row] for row in rows[:_FIRST_ROWS]]
+    first = [list(map(_name_of, row)) for row in rows[:_FIRST_ROWS]]
     titles = count_titles(first, len(rows[0]), expected)
     header, body = [cell.strip() for cell in first[titles]], rows[titles + 1 :]
     names, notes = unique_names(header)
@@ -128,6 +128,11 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     if len(book.sheet_names) > 1:
         table.notes.append(f"of {len(book.sheet_names)} sheets {brief(name)} is read")
     return table
+
+
+def _name_of(cell: Any) -> str:
+    """Return a cell as a name: that of a year is no decimal number."""
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
 
 
 def is_arff(data: bytes) -> bool:
