@@ -28,7 +28,7 @@ _LARGE: Final = 1 << 27
 """Bytes of a matrix up to which it is made, so that no row is encoded more than once."""
 _TIMES: Final = 2
 """How many times as many numbers as the table it may have beyond that."""
-_BLOCK: Final = 1 << 20  # numbers that are encoded together
+_BLOCK: Final = 1 << 19  # numbers that are encoded together
 
 
 def outgrows_table(features: Features, rows: int) -> bool:
