@@ -176,12 +176,14 @@ def test_a_fork_within_a_trial(run_python, code):
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
 def test_limits_may_change_between_fits(run_python):
     done = run_python(HEAD + LIMITS, FOLDER)
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
 @pytest.mark.parametrize("first", ["", "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"])
 @pytest.mark.parametrize("env", [{"FASTMLP_NUM_THREADS": "1"}, {}])

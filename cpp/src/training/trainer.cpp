@@ -124,8 +124,9 @@ TeamTrial Trainer<T>::trial() const {
     const auto threads = [&](ThreadCost cost) {
         return threads_for_steps(network_.layout(), batch_, of_features, options_.n_threads, cost);
     };
-    // A run on an executor costs too much to time a few steps.
-    if (exact_threads() || options_.executor) return TeamTrial(threads(kStepCost));
+    // A run on an executor costs too much to time a few steps, and steps of ranks wait for others.
+    const bool cannot_be_timed = options_.executor || options_.ranks;
+    if (exact_threads() || cannot_be_timed) return TeamTrial(threads(kStepCost));
     const auto epochs = static_cast<double>(options_.epochs - options_.first_epoch);
     return {threads(kStepCost), threads(kTrialCost),
             flops_per_step(network_.layout(), batch_, of_features),
