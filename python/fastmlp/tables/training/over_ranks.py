@@ -8,7 +8,7 @@ would be much larger than the table are encoded as they are trained on, as in on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from fastmlp.fitting.ranks import Ranks
 from fastmlp.tables.encoding.features import BadRows, text_columns
 from fastmlp.tables.reading.file_rows import DividedFiles, RowsOfFile, read_rows
 from fastmlp.tables.reading.known import Known
-from fastmlp.tables.reading.table import Column, Table
+from fastmlp.tables.reading.table import Column, ColumnStore, Table
 from fastmlp.tables.training.encoded_rows import EncodedRows, EncodedSamples, outgrows_table
 from fastmlp.tables.training.networks import (
     AnySamples,
@@ -138,6 +138,7 @@ class _TablePart:
     Attributes
     ----------
     columns : dict of str to column
+        Those that are encoded.
     decimal : {".", ","}
         Of the numbers in text.
     first : int
@@ -334,13 +335,16 @@ class _OnRank0:
         """Return the part of the table that each rank needs; its own is empty."""
         table, rows = self._preparation.selection.table, self._preparation.rows
         names = [feature.name for feature in self._preparation.features.features]
+        held = ColumnStore()
+        for name in names:
+            held.hold_in_memory(name, table.held(name))
+        used = replace(table, columns=held)
         parts = []
         for rank, (first, last) in enumerate(pairwise(self._bounds)):
             some = rows[first:last] if rank > 0 else rows[:0]
             start, end = (int(some[0]), int(some[-1]) + 1) if len(some) else (0, 0)
-            columns = table.part(start, end).columns
-            held = {name: columns[name] for name in names}
-            parts.append(_TablePart(held, table.decimal, start, some - start))
+            columns = dict(used.part(start, end).columns)
+            parts.append(_TablePart(columns, table.decimal, start, some - start))
         return parts
 
     def encoded(self, share: _Share) -> _Encoded:
