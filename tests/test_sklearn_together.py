@@ -179,6 +179,23 @@ def test_networks_within_steps():
     )
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_networks_within_callbacks(solver):
+    """They are fitted while other threads run Python."""
+
+    def fit_another(*_):
+        MLPClassifier((4,), max_iter=3, random_state=0).fit(X, Y)
+
+    mlp = MLPClassifier((4,), max_iter=3, random_state=0, solver=solver)
+    grid = {"alpha": [1e-4, 0.01, 1.0]}
+    searches = [
+        GridSearchCV(mlp, grid, cv=3).fit(X, Y),
+        GridSearchCV(clone(mlp).set_params(callbacks=fit_another), grid, cv=3).fit(X, Y),
+    ]
+    scores = [search.cv_results_["mean_test_score"] for search in searches]
+    np.testing.assert_array_equal(*scores)
+
+
 class Threads(TransformerMixin, BaseEstimator):
     """A step that uses joblib itself."""
 

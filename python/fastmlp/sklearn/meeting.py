@@ -23,18 +23,11 @@ def current() -> "Meeting | None":
     return getattr(_here, "meeting", None)
 
 
-@contextmanager
-def apart() -> Iterator[None]:
-    """Let fits of this thread wait for no others, as others may wait for this thread."""
-    meeting, _here.meeting = current(), None
-    try:
-        yield
-    finally:
-        _here.meeting = meeting
-
-
 def computing() -> AbstractContextManager[None]:
-    """Let other threads run Python while this one computes, or waits for one of them."""
+    """Let other threads run Python while this one computes, or waits for one of them.
+
+    Fits that begin meanwhile, as in callbacks, are no tasks of the meeting, and wait for no others.
+    """
     meeting = current()
     return nullcontext() if meeting is None else meeting.computing()
 
@@ -102,11 +95,13 @@ class Meeting:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Let other threads run Python."""
+        """Let other threads run Python; meanwhile, this one is not in the meeting."""
         self._python.release()
+        _here.meeting = None
         try:
             yield
         finally:
+            _here.meeting = self
             self._python.acquire()
 
     def train(self, fit: PlainFit) -> None:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from fastmlp.sklearn.estimator import BaseMLP
-from fastmlp.sklearn.meeting import apart, computing
+from fastmlp.sklearn.meeting import computing
 from fastmlp.sklearn.plain_fits import runs_python
 from fastmlp.sklearn.together import on_threads
 
@@ -195,7 +195,7 @@ class _FittedSteps:
                 future = self._results.setdefault(key, Future())
             if is_first:
                 try:
-                    with computing(), apart():
+                    with computing():
                         future.set_result(function(step, X, *arguments, **named))
                 except BaseException as error:
                     future.set_exception(error)
