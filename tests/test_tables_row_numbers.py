@@ -62,6 +62,11 @@ def test_few_rows_tell_nothing():
         assert are_row_numbers(column, np.arange(count), targets[:count]) == found
 
 
+def test_halves_are_compared_with_more_rows_than_they_hold():
+    column = np.minimum(np.arange(40_000), 60).astype(np.float16)
+    assert not are_row_numbers(column, np.arange(40_000), np.ones((40_000, 1)))
+
+
 def test_numbers_of_the_whole_table_count():
     rows = np.flatnonzero(SHUFFLED % 4)  # a test part is left out
     assert are_row_numbers(SHUFFLED, rows, Y[rows, np.newaxis])

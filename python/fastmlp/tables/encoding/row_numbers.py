@@ -34,7 +34,7 @@ def are_row_numbers(column: NDArray[Any], rows: Rows, targets: Floats) -> bool:
     count = len(column)
     if len(rows) < _FEWEST or len(np.unique(np.floor(column[:_FEWEST]))) < _FEWEST:
         return False  # which is soon clear of most columns
-    if not (column.min() >= 0 and column.max() < 2 * count):  # nor NaN
+    if not 0.0 <= float(column.min()) <= float(column.max()) < 2.0 * count:  # nor NaN
         return False
     whole = column.astype(np.int64)
     if (whole != column).any() or np.bincount(whole).max() > 1:
