@@ -39,7 +39,9 @@ def are_row_numbers(column: NDArray[Any], rows: Rows, targets: Floats) -> bool:
     whole = column.astype(np.int64)
     if (whole != column).any() or np.bincount(whole).max() > 1:
         return False
-    return not _depends(targets[np.argsort(whole[rows])])
+    places = np.full(2 * count, -1)
+    places[whole[rows]] = np.arange(len(rows))
+    return not _depends(targets[places[places >= 0]])
 
 
 def _depends(targets: Floats) -> bool:

@@ -20,7 +20,7 @@ from fastmlp.tables.reading.table import Column, ColumnStore
 _BLOCK: Final = 1 << 20  # pyarrow reads 32 of them ahead
 _LARGEST_BLOCK: Final = 1 << 30
 _FIRST_ROWS: Final = 500
-_RELEASED: Final = 1 << 24
+_RELEASED: Final = 1 << 25
 """Bytes of text to encode before unused memory is returned: new pages cost time."""
 _RELEASED_CODES: Final = 1 << 23
 """The same while blocks are read, of text that codes have taken the place of."""
