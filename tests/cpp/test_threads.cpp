@@ -112,6 +112,36 @@ std::string message_from(ThreadTeam& team, int thrower) {
     return "nothing thrown";
 }
 
+/// How often a member of a team has crossed a barrier before all had arrived, of some.
+int early_crossings(ThreadTeam& team) {
+    std::atomic<int> arrived{0}, early{0};
+    team.run([&](int rank) {
+        for (int round = 1; round <= 5; ++round) {
+            ++arrived;
+            team.barrier(rank);
+            early += arrived != round * team.size();
+            team.barrier(rank);
+        }
+    });
+    return early;
+}
+
+/// Members that were left out of runs have crossed fewer barriers, and seen no failure.
+void test_barriers_of_a_limited_team() {
+    ThreadTeam team(4);
+    for (const int most : {4, 2, 4, 3, 1, 4}) {
+        team.limit(most);
+        CHECK(team.ready() && early_crossings(team) == 0);
+    }
+    for (const int most : {2, 3}) {
+        team.limit(most);
+        CHECK(team.ready() && early_crossings(team) == 0);
+        CHECK(message_from(team, 1) == "rank 1");
+        team.limit(4);
+        CHECK(team.ready() && early_crossings(team) == 0);
+    }
+}
+
 void test_exceptions() {
     for (const int members : {1, 2, 3, 8}) {
         ThreadTeam team(members);
@@ -158,6 +188,7 @@ int main() {
     test_many_runs();
     test_lease();
     test_limit();
+    test_barriers_of_a_limited_team();
     test_many_callers();
     test_exceptions();
     test_workers_compute_in_ieee_defaults();

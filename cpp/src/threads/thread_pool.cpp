@@ -102,6 +102,7 @@ void ThreadTeam::run_on_all(Call call, void* target) {
     run_start_ = Clock::now();
     for (int rank = 0; rank < size_; ++rank) {
         members_[rank].stalled.store(0, std::memory_order_relaxed);
+        members_[rank].phase = members_[0].phase;  // members that were left out are behind
     }
     executor_ != nullptr ? run_on_executor() : run_on_workers();
     if (failed_.load(std::memory_order_relaxed)) {
@@ -211,7 +212,7 @@ void ThreadTeam::fail(std::exception_ptr error) noexcept {
 }
 
 void ThreadTeam::recover() noexcept {
-    for (int rank = 0; rank < size_; ++rank) members_[rank].clear();
+    for (int rank = 0; rank < borrowed_; ++rank) members_[rank].clear();
     failed_.store(false, std::memory_order_relaxed);
 }
 
