@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from queue import SimpleQueue
 
+import numpy as np
+
 from fastmlp.sklearn.plain_fits import PlainFit, lanes_of, train
 
 _here = threading.local()
@@ -122,7 +124,8 @@ class Meeting:
 
     def _work(self, groups: _Groups) -> None:
         """Run tasks until there are none."""
-        _here.meeting, _here.groups, _here.context = self, groups, copy_context()
+        _here.meeting, _here.groups = self, groups
+        _here.context, _here.errors = copy_context(), np.geterr()
         try:
             with self._python:
                 while self._tasks and not self._closed:
@@ -137,7 +140,8 @@ class Meeting:
         if not tasks:
             del self._tasks[kind]
         before, _here.kind = getattr(_here, "kind", None), kind
-        _here.context.copy().run(task)
+        with np.errstate(**_here.errors):  # NumPy before 2 has them by thread, not by context
+            _here.context.copy().run(task)
         _here.kind = before
 
     def _run_another(self, groups: _Groups, lanes: int) -> bool:
