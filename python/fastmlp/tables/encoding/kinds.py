@@ -17,7 +17,9 @@ Name = Literal["number", "yes/no", "words", "date", "time of day", "vector", "dr
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 FEW_WORDS: Final = 30
 NUMBERS_ROWS: Final = "numbers the rows"
-SHUFFLED_ROWS: Final = "numbers the rows in another order, on which the target does not depend"
+SHUFFLED_ROWS: Final = (
+    "numbers the rows in another order, in which the target has no trend and no groups"
+)
 ROUNDED: Final = "float64 rounds its numbers to multiples of "
 SECONDS: Final = "s"
 MIXED: Final = "holds numbers, but "
