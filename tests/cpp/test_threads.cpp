@@ -145,6 +145,24 @@ void test_barriers_of_a_limited_team() {
     CHECK(wrong == 0);
 }
 
+/// No member crosses a barrier that another one misses, though nobody has met in this team before.
+void test_failures_before_the_first_barrier() {
+    for (const int members : {2, 3, 4, 8}) {
+        for (int thrower = 0; thrower < members; ++thrower) {
+            ThreadTeam team(members);
+            std::atomic<int> crossed{0};
+            CHECK(check::throws<std::runtime_error>([&] {
+                team.run([&](int rank) {
+                    if (rank == thrower) throw std::runtime_error("before the barrier");
+                    team.barrier(rank);
+                    ++crossed;
+                });
+            }));
+            CHECK(crossed == 0);
+        }
+    }
+}
+
 void test_exceptions() {
     for (const int members : {1, 2, 3, 8}) {
         ThreadTeam team(members);
@@ -193,6 +211,7 @@ int main() {
     test_limit();
     test_barriers_of_a_limited_team();
     test_many_callers();
+    test_failures_before_the_first_barrier();
     test_exceptions();
     test_workers_compute_in_ieee_defaults();
     return check::report();

@@ -75,7 +75,7 @@ void ThreadTeam::Member::clear() noexcept {
     for (auto& set : arrived) {
         for (auto& flag : set) flag.store(0, std::memory_order_relaxed);
     }
-    phase = 0;
+    phase = kBeforeFirst;
 }
 
 void ThreadTeam::choose_spins() noexcept {

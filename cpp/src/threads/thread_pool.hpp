@@ -116,8 +116,10 @@ private:
     /// One member's part of the barrier. Other members write only `arrived`.
     struct alignas(kCacheLine) Member {
         static constexpr int kRounds = 10;  // log2(kMaxSize)
+        /// `fail` adds 2 to flags that nobody has set, too: no member may wait for that.
+        static constexpr std::uint32_t kBeforeFirst = 2;
         std::atomic<std::uint32_t> arrived[2][kRounds]{};
-        alignas(kCacheLine) std::uint32_t phase = 0;
+        alignas(kCacheLine) std::uint32_t phase = kBeforeFirst;
         std::atomic<Clock::rep> stalled{0};  // time asleep in this run
         Worker* worker = nullptr;
 
