@@ -111,8 +111,9 @@ def test_the_memory_of_the_optimizer_is_that_of_rank_0(data):
     assert first[0] == 1 + 3
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("kind", ["frame", "sparse"])
-def test_frames_and_sparse_features_have_the_bits_of_arrays(data, kind):
+def test_frames_and_sparse_features_have_the_bits_of_arrays(data, kind, n_threads):
     pandas, sparse = pytest.importorskip("pandas"), pytest.importorskip("scipy.sparse")
     make = pandas.DataFrame if kind == "frame" else sparse.csr_array
     each = parts([20, 0, 50], *data)
@@ -120,8 +121,8 @@ def test_frames_and_sparse_features_have_the_bits_of_arrays(data, kind):
     def run(comm, rank):
         X, y = each[rank]
         net, other = fm.Network(LAYERS, seed=1), fm.Network(LAYERS, seed=1)
-        net.fit(X, y, epochs=2, batch_size=16, comm=comm)
-        other.fit(make(X), y, epochs=2, batch_size=16, comm=comm)
+        net.fit(X, y, epochs=2, batch_size=16, comm=comm, n_threads=n_threads)
+        other.fit(make(X), y, epochs=2, batch_size=16, comm=comm, n_threads=n_threads)
         return net.parameters.tobytes() == other.parameters.tobytes()
 
     assert on_ranks(3, run) == [True] * 3

@@ -68,6 +68,13 @@ void test_no_trial() {
 }
 
 /// Steps of an epoch that is shorter than a turn are added up, and a disturbed turn does not count.
+void test_an_unknown_density() {
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    const Network<float> net(6, {{32, Activation::kRelu}, {3, Activation::kSoftmax}},
+                             Loss::kCrossEntropy, 1);
+    CHECK(training_threads(net, 1 << 16, 4, kNan) == 1);
+}
+
 void test_turns() {
     TeamTrial trial(2, 2, 3e6, kMany);
     for (int turn = 0; turn < 8; ++turn) {
@@ -140,6 +147,7 @@ int main() {
     test_the_fastest_is_chosen();
     test_the_slower_are_given_up();
     test_no_trial();
+    test_an_unknown_density();
     test_turns();
     test_a_choice_does_not_hold_forever();
     test_a_team_that_became_slow_is_left();

@@ -51,12 +51,12 @@ Features<T> as_read(const std::vector<Layer>& layers, const Features<T>& x) {
     return normalizes_inputs(layers) ? copied(x) : x;
 }
 
-/// The share of the features that is stored.
+/// The share of the features that is stored; 1 without rows.
 template <class T>
 double density(const Features<T>& x) {
-    return x.is_sparse ? static_cast<double>(x.sparse.count) / static_cast<double>(x.rows) /
-                             static_cast<double>(x.cols)
-                       : 1;
+    return x.is_sparse && x.rows > 0 ? static_cast<double>(x.sparse.count) /
+                                           static_cast<double>(x.rows) / static_cast<double>(x.cols)
+                                     : 1;
 }
 
 /// Row `row` of a matrix of another type, converted to T.

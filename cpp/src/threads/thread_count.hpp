@@ -32,7 +32,7 @@ inline constexpr ThreadCost kPassCost{2e6, 8};
 inline int threads_worth(double flops, std::size_t rows, ThreadCost cost, int n_threads) {
     if (exact_threads()) return threads_allowed(n_threads);
     const double worth = std::min(flops / cost.flops, static_cast<double>(rows) / cost.rows);
-    if (worth < 2.0 || n_threads == 1) return 1;  // without a system call
+    if (!(worth >= 2.0) || n_threads == 1) return 1;  // without a system call; also for NaN
     return static_cast<int>(std::min(worth, static_cast<double>(threads_allowed(n_threads))));
 }
 
