@@ -54,9 +54,9 @@ Features<T> as_read(const std::vector<Layer>& layers, const Features<T>& x) {
 /// The share of the features that is stored; 1 without rows.
 template <class T>
 double density(const Features<T>& x) {
-    return x.is_sparse && x.rows > 0 ? static_cast<double>(x.sparse.count) /
-                                           static_cast<double>(x.rows) / static_cast<double>(x.cols)
-                                     : 1;
+    if (!x.is_sparse || x.rows == 0) return 1;
+    return static_cast<double>(x.sparse.count) / static_cast<double>(x.rows) /
+           static_cast<double>(x.cols);
 }
 
 /// Row `row` of a matrix of another type, converted to T.
