@@ -1,5 +1,8 @@
 """Fits of `fastmlp.sklearn` that are trained together, beside each trained by itself."""
 
+import sys
+from contextvars import ContextVar
+
 import numpy as np
 import pytest
 
@@ -253,28 +256,42 @@ def test_a_closed_meeting_ends_those_that_wait():
 
 
 def test_fits_that_wait_use_up_half_of_the_stack(sizes):
+    """Of one that is too small for all that may wait at once."""
     shapes = [*range(1, 60), *range(1, 60)]
     estimators = [MLPClassifier((nodes,), max_iter=2, random_state=0) for nodes in shapes]
-    for one, each in zip(fitted_together(estimators, X, Y), estimators, strict=True):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(250)
+    try:
+        fitted = fitted_together(estimators, X, Y)
+    finally:
+        sys.setrecursionlimit(limit)
+    for one, each in zip(fitted, estimators, strict=True):
         assert_same(one, clone(each).fit(X, Y))
     assert sum(sizes) == len(estimators)
 
 
+PLACE = ContextVar("PLACE", default="outside")
+
+
 class Watching(MLPClassifier):
-    """Fits while no division by 0 is allowed, and notes what it was allowed before."""
+    """Fits while no division by 0 is allowed, in a context, and notes those before."""
 
     before = ()
 
     def fit(self, X, y):
-        Watching.before += (np.geterr()["divide"],)
-        with np.errstate(divide="raise"):
-            return super().fit(X, y)
+        Watching.before += ((np.geterr()["divide"], PLACE.get()),)
+        token = PLACE.set("within a fit")
+        try:
+            with np.errstate(divide="raise"):
+                return super().fit(X, y)
+        finally:
+            PLACE.reset(token)
 
 
 def test_fits_that_wait_leave_no_trace_in_others():
     Watching.before = ()
     fitted_together([Watching((4,), max_iter=3, random_state=i) for i in range(FITS)], X, Y)
-    assert Watching.before == (np.geterr()["divide"],) * FITS
+    assert Watching.before == ((np.geterr()["divide"], "outside"),) * FITS
 
 
 def test_a_search_fills_vectors_with_networks_of_one_shape(sizes):

@@ -38,8 +38,9 @@ def test_row_numbers_in_another_order_are_dropped(numbers, y):
 @pytest.mark.parametrize(
     "y",
     [SHUFFLED / 100.0 + X, np.where(SHUFFLED < 100, "a", "b"), np.sin(SHUFFLED / 9.0),
-     np.where(SHUFFLED // 3 % 2, "a", "b"), np.where(SHUFFLED % 2, 1.0, -1.0) + 0.1 * X],
-    ids=["trend", "jump", "period", "groups", "every other"],
+     np.where(SHUFFLED // 3 % 2, "a", "b"), np.where(SHUFFLED % 2, 1.0, -1.0) + 0.1 * X,
+     0.8 * (SHUFFLED < 150) + X],  # neighbours do not show it
+    ids=["trend", "jump", "period", "groups", "every other", "faint jump"],
 )  # fmt: skip
 def test_numbers_on_which_the_target_depends_are_learned(y):
     assert report(SHUFFLED, y)[0].kind == "number"
