@@ -7,12 +7,14 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "allocations.hpp"
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace {
 
@@ -343,16 +345,20 @@ void test_networks_that_do_not_fit() {
     Network<float> network = make_network();
     const std::vector<float> before = parameters_of(network);
 
-    fastmlp::Networks<float> many(make_network(), 3);
+    const auto networks = [](const fastmlp::Layer& hidden) {
+        return fastmlp::Networks<float>(
+            {3, {hidden, {2, Activation::kIdentity}}, fastmlp::Loss::kMeanSquaredError, 1}, 3);
+    };
+    const fastmlp::Networks<float> many = networks({4, Activation::kRelu});
     std::vector<float> out(16, 7.0F);
     const auto predict = [&](const fastmlp::Networks<float>& of, std::vector<std::size_t> places) {
         return refusal([&] { of.predict(data.x(), places, out.data()); });
     };
     fastmlp::Layer normalized{4, Activation::kRelu};
     normalized.normalization = fastmlp::Normalization::kLayer;
-    const fastmlp::Networks<float> others(
-        {3, {normalized, {2, Activation::kIdentity}}, fastmlp::Loss::kMeanSquaredError, 1}, 3);
-    CHECK(predict(others, {0}) == "these layers are not predicted side by side");
+    CHECK(predict(networks(normalized), {0}) == "these layers are not predicted side by side");
+    CHECK(many.predicts_together() ==
+          (std::string_view(fastmlp::kernels::active_isa().name) != "scalar"));
     if (many.predicts_together()) {
         CHECK(predict(many, {0, 3}) == "there is no network 3 of 3");
     }
