@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.once]
 def client():
     settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
-        distributed.LocalCluster(**settings, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.LocalCluster(**settings, dashboard_address=":0", silence_logs=50) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -68,7 +68,7 @@ def test_what_is_refused(data, networks, client, error, words):
 
 
 def test_a_closed_client_is_refused(data):
-    client = distributed.Client(processes=False, n_workers=1, dashboard_address=None)
+    client = distributed.Client(processes=False, n_workers=1, dashboard_address=":0")
     client.close()
     with pytest.raises(ValueError, match="client must be open, got one that is closed"):
         fm_dask.train_many(networks(1), *data, client=client)
