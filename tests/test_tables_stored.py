@@ -13,6 +13,7 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.errors import DataError
+from fastmlp.tables.encoding.target_means import share_in_other_folds, target_means
 from fastmlp.tables.reading import stored_numbers
 from fastmlp.tables.reading.formats import csv_by_pyarrow, opening
 from fastmlp.tables.reading.read import read
@@ -311,3 +312,19 @@ def test_reading_parquet_takes_a_few_bytes_a_cell(tmp_path, run_python):
         f"read({str(path)!r}); print(1024 * (peak() - before))"
     )
     assert int(done.stdout) < 12 * rows * columns
+
+
+@pytest.mark.parametrize("count", [1, 126, 127, 128, 32_767, 32_768])
+def test_codes_of_words_are_small_and_their_ends_are_counted(count):
+    words = [f"w{row}" for row in range(count)]
+    text = Text.of([None, *words, words[-1]])
+    assert text.codes.dtype.itemsize == (1 if count < 128 else 2 if count < 32_768 else 4)
+    assert text.codes[[0, 1, -1]].tolist() == [-1, 0, count - 1]
+    assert text.counts()[[0, -1]].tolist() == [1 + (count == 1), 2]
+    means, _ = target_means(text.codes, np.arange(count + 2.0)[:, np.newaxis], count)
+    assert np.isfinite(means).all()
+    folds = np.arange(count + 2) % 2
+    expected = 1.0 if count == 1 else 2 / (count + 1)
+    assert share_in_other_folds(text.codes, folds) == pytest.approx(expected)
+    joined = read([{"a": [*words, "x"], "y": [1.0] * (count + 1)}] * 2).columns["a"]
+    assert [joined.values[code] for code in joined.codes.tolist()] == [*words, "x"] * 2

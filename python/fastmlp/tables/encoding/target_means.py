@@ -121,7 +121,10 @@ class NumberMeans(_Means):
 
 
 def _fit(
-    codes: NDArray[np.int32], count: int, targets: Floats, folds: NDArray[np.integer[Any]]
+    codes: NDArray[np.signedinteger[Any]],
+    count: int,
+    targets: Floats,
+    folds: NDArray[np.integer[Any]],
 ) -> tuple[NDArray[np.intp], dict[str, Floats], Floats]:
     """Return which of `count` values are seen, the attributes of `_Means`, the cross-fitted means.
 
@@ -157,7 +160,9 @@ def share_in_other_folds(codes: NDArray[np.integer[Any]], folds: NDArray[np.inte
     return float((first < last)[codes].mean())
 
 
-def target_means(codes: NDArray[np.int32], targets: Floats, count: int) -> tuple[Floats, Floats]:
+def target_means(
+    codes: NDArray[np.signedinteger[Any]], targets: Floats, count: int
+) -> tuple[Floats, Floats]:
     """Return the smoothed mean of the targets (n, t) for each value, and the mean of all.
 
     The last of the (count + 1, t) is for code -1; NaN where no row has the value.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastmlp.tables.reading.cells import EXACT, MISSING_WORDS, has_fractions, typed
 from fastmlp.tables.reading.layouts import Strings
-from fastmlp.tables.reading.table import Column, Text
+from fastmlp.tables.reading.table import Column, Text, narrow
 
 _FIRST: Final = 1000
 _EXACT_POWER: Final = 22  # a double holds no greater power of ten
@@ -39,13 +39,13 @@ def arrow_text(column: Any) -> Text:
 
     is_coded = pa.types.is_dictionary(column.type)
     coded = (column if is_coded else column.dictionary_encode()).combine_chunks()
-    codes = _filled(coded.indices, np.int32, -1)
+    codes = narrow(_filled(coded.indices, np.int32, -1), len(coded.dictionary))
     if coded.dictionary.null_count or not len(coded.dictionary):
         return Text.coded(coded.dictionary.to_pylist(), codes)
     values, filled = Strings(*_characters(coded.dictionary)).without_empty()
     if not filled.all():
         new = np.where(filled, np.cumsum(filled, dtype=np.int32) - 1, -1)
-        codes = np.append(new, -1).astype(np.int32)[codes]  # the last is for code -1
+        codes = np.append(new, -1).astype(codes.dtype)[codes]  # the last is for code -1
     return Text(values, codes) if values.are_stripped() else Text.coded(values, codes)
 
 

@@ -15,6 +15,7 @@ from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers, StoredNumbers
 
 Rows = NDArray[np.intp]
+Codes = NDArray[np.signedinteger[Any]]
 Certainty = Literal["", "guessed", "clear"]
 _FEWEST: Final = 1 << 12
 """Rows of which fewer stay an array: there is nothing to gain."""
@@ -29,8 +30,9 @@ class Text:
     ----------
     values : sequence of str
         The distinct cells, without surrounding blanks; none is empty.
-    codes : ndarray of int32, shape (n,)
-        For each row the index of its cell in `values`; -1 if the cell is empty or null.
+    codes : ndarray of int8, int16 or int32, shape (n,)
+        For each row the index of its cell in `values`; -1 if the cell is empty or null. The type
+        also holds the number of values.
     parsed : dict
         What `cell_values.values_of` has made of the values.
     merged : str
@@ -38,7 +40,7 @@ class Text:
     """
 
     values: Sequence[str]
-    codes: NDArray[np.int32]
+    codes: Codes
     parsed: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     merged: str = field(default="", repr=False, compare=False)
 
@@ -50,10 +52,10 @@ class Text:
         return cls.coded(list(places), np.array(codes, np.int32))
 
     @classmethod
-    def coded(cls, values: Sequence[str | None], codes: NDArray[np.int32]) -> Self:
+    def coded(cls, values: Sequence[str | None], codes: Codes) -> Self:
         """Make a column from values and codes; strips values, merges equal, drops empty ones."""
         if known := _clean(values):
-            return cls(known, codes.astype(np.int32, copy=False))
+            return cls(known, narrow(codes, len(known)))
         places: dict[str, int] = {}
         written: dict[str, str] = {}
         merged = ""
@@ -63,7 +65,7 @@ class Text:
                 new[old] = places.setdefault(stripped, len(places))
                 if written.setdefault(stripped, value) != value:
                     merged = merged or max(value, written[stripped], key=len)
-        return cls(list(places), new[codes], merged=merged)
+        return cls(list(places), narrow(new, len(places))[codes], merged=merged)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -84,6 +86,13 @@ class Text:
     def first_row(self, value: int) -> int:
         """Return the first row with this code."""
         return int((self.codes == value).argmax())
+
+
+def narrow(codes: Codes, count: int) -> Codes:
+    """Return codes of `count` values in the smallest type that also holds their number."""
+    kinds = (np.int8, np.int16, np.int32)
+    kind = next(kind for kind in kinds if count <= np.iinfo(kind).max)
+    return codes.astype(kind, copy=False)
 
 
 def _clean(values: Sequence[str | None]) -> list[str]:
@@ -126,7 +135,7 @@ class Booleans(Text):
             return true
         if missing.all():
             return np.full(len(missing), np.nan)
-        return cls(["False", "True"], np.where(missing, -1, true).astype(np.int32))
+        return cls(["False", "True"], np.where(missing, -1, true).astype(np.int8))
 
     def numbers(self) -> NDArray[np.float64]:
         """Return 0 and 1, NaN where missing."""

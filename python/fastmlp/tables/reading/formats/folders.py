@@ -203,7 +203,7 @@ def _stacked(columns: list[Column], mark: str, *, is_text: bool) -> Column:
     values = [value for text in texts for value in text.values]
     starts = np.cumsum([0, *(len(text.values) for text in texts)])
     codes = [
-        np.where(text.codes < 0, -1, text.codes + start).astype(np.int32)
+        np.where(text.codes < 0, -1, text.codes.astype(np.int32) + np.int32(start))
         for text, start in zip(texts, starts, strict=False)
     ]
     if known and all(map(is_written, known)):
