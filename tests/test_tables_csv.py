@@ -8,6 +8,7 @@ import lzma
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -445,6 +446,20 @@ def test_large_cells_and_blocks(table, monkeypatch):
     long = "z" * 5000
     got = table(f'a,y\n"{long}",1\nb,2\n' + "c,3\n" * 1000)
     assert (got.columns["a"].values[0], len(got)) == (long, 1002)
+
+
+@pytest.mark.parametrize("counts", [[3, 300], [127, 128, 129], [1, 127], [5, 40_000], [128]])
+def test_text_of_several_blocks_with_few_words_and_many(tmp_path, monkeypatch, counts):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(csv_by_pyarrow, "_BLOCK", 1 << 12)
+    monkeypatch.setattr(csv_by_pyarrow, "_JOINED", 1 << 14)
+    cells = [f"w{row % count}" if row % 7 else "" for count in counts for row in range(50_000)]
+    path = tmp_path / "table.csv"
+    path.write_text("word,y\n" + "".join(f"{cell},x\n" for cell in cells))
+    column = read(path).columns["word"]
+    assert [column.values[code] if code >= 0 else "" for code in column.codes.tolist()] == cells
+    counted = dict(zip(column.values, column.counts().tolist(), strict=True))
+    assert counted == Counter(cell for cell in cells if cell)
 
 
 def test_numbers_are_rounded_once(table):

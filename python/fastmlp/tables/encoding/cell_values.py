@@ -48,11 +48,12 @@ def _of_text(text: Text, kind: Kind, decimal: str) -> Values:
         values = dates.days(text.values, kind.order)
     else:
         values, _ = cells.numbers(text.values, decimal)
+    values = np.append(values, np.nan)  # the last is for code -1
     values[np.isinf(values)] = np.nan
-    wrong = np.append(np.isnan(values), False)  # the last is for code -1
+    wrong = np.isnan(values)
+    wrong[-1] = False
     if wrong.any():
         wrong[:-1] &= ~cells.are_missing(text.values)
-    values = np.append(values, np.nan)
     table = dates.parts(values) if kind.name == "date" else values
 
     def of_rows(rows: Rows) -> tuple[Floats, NDArray[np.bool_]]:

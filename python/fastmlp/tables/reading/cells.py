@@ -107,8 +107,14 @@ def is_thousands(cell: str, decimal: str) -> bool:
 
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return values as numbers, NaN if they are not, and which of these are not missing words."""
+    """Return values as numbers, NaN if they are not, and which of these are not missing words.
+
+    Both may be returned to others, and must not be changed.
+    """
     strings = Strings.of(values)
+    if decimal in strings.parsed:
+        known: tuple[NDArray[np.float64], NDArray[np.bool_]] = strings.parsed[decimal]
+        return known
     readers = {
         layout: reader
         for layout in strings.layouts
@@ -120,6 +126,8 @@ def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], N
     bad = np.isnan(result)
     if bad.any():
         bad &= ~are_missing(strings)
+    if readers:  # words would take memory, and no time
+        strings.parsed[decimal] = result, bad
     return result, bad
 
 

@@ -125,13 +125,22 @@ def days(values: Sequence[str], order: Order) -> NDArray[np.float64]:
         a day, too: it has one reading.
     order : str
         From `order_of`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        It may be returned to others, and must not be changed.
     """
-    result = np.full(len(values), math.nan)
     strings = Strings.of(values)
+    if order in strings.parsed:
+        known: NDArray[np.float64] = strings.parsed[order]
+        return known
+    result = np.full(len(strings), math.nan)
     orders: tuple[Order, ...] = (order, "iso") if order in _YEAR_LATER else (order,)
     for form in orders:
         for places, cells in _matched(strings, _MOMENT if form == "iso" else _PATTERNS[form]):
             result[places] = _days(cells, form)
+    strings.parsed[order] = result
     return result
 
 

@@ -19,6 +19,7 @@ _ZERO: Final = ord("0")
 _BLOCK_BYTES: Final = 1 << 18  # what is computed from as many stays in a core's cache
 _COMPARED: Final = 8  # layouts that are found by comparing; the others by looking each cell up
 _FIRST: Final = 16
+_INT32_DIGITS: Final = 9  # of numbers that an int32 holds, which takes less time
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,17 @@ class Strings(Sequence[str]):
         The UTF-8 of all.
     ends : ndarray of int, shape (n + 1,)
         String i is ``characters[ends[i] : ends[i + 1]]``.
+
+    Attributes
+    ----------
+    parsed : dict
+        What `cells.numbers` and `dates.days` have made of them, not to be changed: the kind of a
+        column depends on it, and then its encoding.
     """
 
     def __init__(self, characters: NDArray[np.uint8], ends: NDArray[Any]) -> None:
         self._characters, self._ends = characters, ends
+        self.parsed: dict[Any, Any] = {}
 
     @classmethod
     def of(cls, values: Sequence[str]) -> "Strings":
@@ -228,6 +236,16 @@ def _numbers_of(characters: NDArray[np.uint8], found: dict[bytes, int]) -> NDArr
     return numbers
 
 
+def _whole(cells: Alike, places: Sequence[int]) -> NDArray[np.int64]:
+    """Return the whole numbers (n,) of the digits at some places of cells."""
+    kind = np.int32 if len(places) <= _INT32_DIGITS else np.int64
+    total: NDArray[Any] = np.zeros(len(cells.places), kind)
+    for place in places:
+        total *= 10
+        total += cells.characters[:, place] - np.uint8(_ZERO)
+    return total.astype(np.int64, copy=False)
+
+
 def decimals(cells: Alike) -> NDArray[np.float64]:
     """Return the numbers in cells of a layout such as -0,000.00, of at most 15 digits.
 
@@ -235,10 +253,7 @@ def decimals(cells: Alike) -> NDArray[np.float64]:
     quotient is the double nearest to the number, as from `float`.
     """
     layout = cells.layout
-    total = np.zeros(len(cells.places), np.int64)
-    for place, character in enumerate(layout):
-        if character == "0":
-            total = 10 * total + (cells.characters[:, place] - np.uint8(_ZERO))
+    total = _whole(cells, [place for place, character in enumerate(layout) if character == "0"])
     result = total / 10.0 ** len(layout.partition(".")[2])
     return -result if layout[0] == "-" else result
 
@@ -260,10 +275,7 @@ class Matched:
     def whole(self, group: int, first: int = 0, last: int | None = None) -> NDArray[np.int64]:
         """Return the whole numbers (n,) in a group, or in a slice of it."""
         start, end = self._match.span(group)
-        total = np.zeros(len(self._cells.places), np.int64)
-        for place in range(start, end)[first:last]:
-            total = 10 * total + (self._cells.characters[:, place] - np.uint8(_ZERO))
-        return total
+        return _whole(self._cells, range(start, end)[first:last])
 
     def number(self, group: int) -> NDArray[np.float64]:
         """Return the numbers (n,) in a group, which may have fractions."""

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -17,7 +17,9 @@ from fastmlp.tables.reading.formats.opening import Content
 from fastmlp.tables.reading.stored_numbers import GrowingNumbers
 from fastmlp.tables.reading.table import Column, ColumnStore
 
-_BLOCK: Final = 1 << 20  # pyarrow reads 32 of them ahead
+_BLOCK: Final = 1 << 18  # pyarrow reads 32 of them ahead
+_JOINED: Final = 1 << 21
+"""Bytes of text whose blocks are joined: each piece of a column costs some time."""
 _LARGEST_BLOCK: Final = 1 << 30
 _FIRST_ROWS: Final = 500
 _RELEASED: Final = 1 << 25
@@ -28,6 +30,8 @@ _COLUMN: Final = re.compile(r"column #(\d+)")
 _MOST_RETRIES: Final = 3
 _FEW_WORDS: Final = 4
 """Rows to a word, on average, from which on text is held as words and their codes."""
+_INT8_WORDS: Final = 128
+"""As many words have codes of one byte."""
 
 
 @dataclass
@@ -87,11 +91,10 @@ def by_pyarrow(
         if name in found.numbers:
             columns.store(name, found.numbers[name])
             continue
-        unused += found.texts[name].nbytes
-        if name in as_text:
-            columns[name] = arrow_text(found.texts.pop(name))
-        else:
-            columns[name] = from_arrow(found.texts.pop(name), dialect.decimal)
+        text = _together(found.texts.pop(name))
+        unused += text.nbytes
+        is_text = name in as_text
+        columns[name] = arrow_text(text) if is_text else from_arrow(text, dialect.decimal)
     release_unused()
     return columns
 
@@ -156,8 +159,8 @@ class _Parsed:
     ----------
     numbers : dict of str to column
         Those that are numbers in every block.
-    texts : dict of str to pyarrow.ChunkedArray
-        The others.
+    texts : dict of str to list of pyarrow.Array
+        The parts of the others, for `_together`.
     rows : int
     odd : set of str
         Those that a block shows not to be numbers; the rest of the file is not read.
@@ -181,31 +184,31 @@ class _Parsed:
         skipped.rows.clear()
         skipped.texts.clear()
         types = {name: pa.float64() if numeric.get(name) else pa.string() for name in names}
-        chunks: dict[str, list[Any]] = {name: [] for name in names if name not in numeric}
+        self.texts: dict[str, list[Any]] = {name: [] for name in names if name not in numeric}
         growing: GrowingNumbers | None = None
         unused = 0
         with content.open(start) as file, _in_reused_buffers(file) as source:
-            for batch in _batches(reader, source, dialect, types, skipped, block):
+            batches = _batches(reader, source, dialect, types, skipped, block)
+            for batch in _joined(batches, max(1, _JOINED // block)):
                 cells_of = dict(zip(names, batch.columns, strict=True))
                 pieces = {name: arrow_numbers(cells_of[name]) for name in numeric}
                 self.odd = {name for name, piece in pieces.items() if piece is None}
                 if self.odd:
                     return
                 if growing is None and numeric:  # blocks of equal size have about as many rows
-                    rows = len(batch) * (content.size / min(block, content.size))
+                    rows = len(batch) * (content.size / min(max(block, _JOINED), content.size))
                     growing = GrowingNumbers(list(numeric), int(1.1 * rows))
                 if growing is not None:
                     for name, piece in pieces.items():
                         growing.append(name, np.asarray(piece))
                 self.rows += len(batch)
-                for name, held in chunks.items():
+                for name, held in self.texts.items():
                     held.append(_text_piece(cells_of[name], held))
                     unused += cells_of[name].nbytes - held[-1].nbytes
                 if unused >= _RELEASED_CODES:
                     release_unused()
                     unused = 0
         self.numbers = {} if growing is None else growing.columns
-        self.texts = {name: pa.chunked_array(held) for name, held in chunks.items() if held}
 
 
 def _in_reused_buffers(file: Any) -> Any:
@@ -225,6 +228,18 @@ def _in_reused_buffers(file: Any) -> Any:
     return source
 
 
+def _joined(batches: Iterable[Any], count: int) -> Iterator[Any]:
+    """Yield one batch in place of each `count`, and of those that are left.
+
+    Of the pool of the system a column goes back to it while others stay: see `release_unused`.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    pool, rest = pa.system_memory_pool(), iter(batches)
+    while some := list(islice(rest, count)):
+        yield pa.concat_batches(some, memory_pool=pool)
+
+
 def _text_piece(piece: Any, others: list[Any]) -> Any:
     """Return a part of a column of text, as words and codes if its first part has few words."""
     import pyarrow as pa  # noqa: PLC0415
@@ -233,9 +248,27 @@ def _text_piece(piece: Any, others: list[Any]) -> Any:
     if others and others[0].type == piece.type:
         return piece
     coded = pc.dictionary_encode(piece, memory_pool=pa.system_memory_pool())
-    if others:
-        return coded
-    return coded if _FEW_WORDS * len(coded.dictionary) <= len(piece) else piece
+    if not others and _FEW_WORDS * len(coded.dictionary) > len(piece):
+        return piece
+    return _with_codes(coded, pa.int8()) if len(coded.dictionary) <= _INT8_WORDS else coded
+
+
+def _together(pieces: list[Any]) -> Any:
+    """Return the parts of a column as one; pyarrow joins words if all have codes of one type."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_dictionary(pieces[0].type):
+        pieces = [_with_codes(piece, pa.int32()) for piece in pieces]
+    return pa.chunked_array(pieces)
+
+
+def _with_codes(coded: Any, kind: Any) -> Any:
+    """Return words and codes with codes of another type."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    codes = pc.cast(coded.indices, kind, memory_pool=pa.system_memory_pool())
+    return pa.DictionaryArray.from_arrays(codes, coded.dictionary)
 
 
 def _batches(
@@ -246,8 +279,6 @@ def _batches(
     skipped: Skipped,
     block: int,
 ) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
     def on_invalid(row: Any) -> str:
         if row.text.strip():
             skipped.rows.append(((row.number or 1) - 1, row.actual_columns))
@@ -273,6 +304,4 @@ def _batches(
             check_utf8=False,
             decimal_point=dialect.decimal,
         ),
-        # Of this pool a column goes back to the system while others stay: see `release_unused`.
-        memory_pool=pa.system_memory_pool(),
     )

@@ -429,8 +429,9 @@ class Evidence:
         marked = []
         for cells in columns:
             texts = list(cells)
-            if not _are_lists(texts):
-                marked += [text for text in texts if _MARK.search(text)]
+            some = [text for text in texts if _MARK.search(text)]
+            if not _are_lists(some, texts):
+                marked += some
         bare = [_BESIDE_DIGITS.sub("", text) for text in marked]
         clear_points = sum(_is_clear(text) for text in bare if _POINT_NUMBER.fullmatch(text))
         clear_commas = sum(_is_clear(text) for text in bare if _COMMA_NUMBER.fullmatch(text))
@@ -450,14 +451,14 @@ class Evidence:
         )
 
 
-def _are_lists(texts: list[str]) -> bool:
+def _are_lists(marked: list[str], texts: list[str]) -> bool:
     """Return whether more than one in ten cells are lists such as "1,3,4": then "1,3" is one, too.
 
-    Numbers whose commas separate thousands are none.
+    Numbers whose commas separate thousands are none. Only the cells that are `marked` have commas.
     """
-    known = {text for text in texts if _NUMBERS.fullmatch(text)}
+    known = {text for text in marked if _NUMBERS.fullmatch(text)}
     lists = sum(all(math.isnan(number(text, mark)) for mark in ",.") for text in known)
-    return 10 * lists > len(set(texts) - MISSING_WORDS)
+    return lists > 0 and 10 * lists > len(set(texts) - MISSING_WORDS)
 
 
 def _is_clear(text: str) -> bool:
