@@ -174,8 +174,39 @@ def test_several_labels_are_each_as_written():
     assert set(answers[:, 1]) <= {"0", "1"}
     numbers = {"x": X, "y": IS_ONE.astype(int), "z": other.astype(int)}
     assert model.evaluate(table).accuracy == model.evaluate(numbers).accuracy
-    decimals = {"x": X, "y": [f"{word}.0" for word in WORDS], "z": other}
-    assert fitted(decimals, ["y", "z"]).target.kinds == ["number", "bool"]
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("0.0", "1.0"), ("0,0", "1,0"), ("-0", "+1"), ("0", "1.0")]
+)
+def test_several_labels_that_are_numbers_as_text_come_back_as_written(tmp_path, no, yes):
+    table = {"x": X, "y": np.where(IS_ONE, yes, no).tolist(), "z": IS_ONE}
+    model = fitted(table, ["y", "z"])
+    model.save(tmp_path / "model.safetensors")
+    answers = fm.TabularModel.load(tmp_path / "model.safetensors").predict({"x": X})
+    assert answers.tolist() == model.predict({"x": X}).tolist()
+    assert {tuple(row) for row in answers.tolist()} <= {(no, "False"), (yes, "True"), (no, "True"),
+                                                        (yes, "False")}  # fmt: skip
+    assert (answers[:, 0] == yes).mean() == pytest.approx(IS_ONE.mean(), abs=0.2)
+    as_numbers = {**table, "y": IS_ONE.astype(float)}
+    assert model.evaluate(table).accuracy == model.evaluate(as_numbers).accuracy
+
+
+@pytest.mark.parametrize("other", ["maybe", "2", 2, 0.5])
+def test_labels_that_are_neither_are_refused_in_an_evaluation(other):
+    model = fitted({"x": X, "y": IS_ONE, "z": IS_ONE.astype(int)}, ["y", "z"])
+    labels = [other if row == 3 else int(one) for row, one in enumerate(IS_ONE)]
+    if isinstance(other, str):
+        labels = list(map(str, labels))
+    with pytest.raises(fm.errors.DataError, match=f"row 3, column 'y': '{other}' is neither yes"):
+        model.evaluate({"x": X, "y": labels, "z": IS_ONE})
+
+
+def test_labels_of_one_word_are_evaluated_as_meant():
+    model = fitted({"x": X, "y": np.where(IS_ONE, "yes", "no"), "z": IS_ONE}, ["y", "z"])
+    words = {"x": X, "y": ["yes"] * N, "z": IS_ONE}
+    numbers = {"x": X, "y": [1] * N, "z": IS_ONE}
+    assert model.evaluate(words).accuracy == model.evaluate(numbers).accuracy
 
 
 def test_vectors_in_text_are_no_labels():

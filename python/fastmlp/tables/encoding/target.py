@@ -381,31 +381,44 @@ def _unit(table: Table, rows: Rows, name: str) -> str | None:
     return common_unit(cells.units(values, table.decimal))
 
 
-def _labels(table: Table, rows: Rows, name: str) -> tuple[str, Floats]:
-    """Return the type of a column of yes and no, or "", and its values as 1 and 0."""
+def _labels(table: Table, rows: Rows, name: str, *, numbers: bool = False) -> tuple[str, Floats]:
+    """Return the type of a column of yes and no, or "", and its values: 1 and 0, NaN for others.
+
+    Numbers in text count where a file or frame says that they are text, or if `numbers`.
+    """
     column = table.columns[name]
-    nothing = np.full(len(rows), np.nan)
     if isinstance(column, Booleans):
         return "bool", column.numbers()[rows]
-    if is_written(column) and not set(column.values) <= {*_ZERO_AND_ONE, *cells.MISSING_WORDS}:
-        column = _typed(column, table.decimal)
     if isinstance(column, Text):
-        if cells.yes_or_no(column.values):
-            some = sorted({value for value in column.values if value not in cells.MISSING_WORDS})
-            words = sorted(some, key=lambda value: cells.PAIRS[value])
-        elif is_written(column):
-            words = list(_ZERO_AND_ONE)
-        else:
-            return "", nothing
-        yes = [cells.PAIRS.get(value, value == "1") for value in column.values]
-        return "|".join([words[0], words[-1]]), np.array([*yes, False], np.float64)[
-            column.codes[rows]
-        ]
+        kind, of_values = _text_labels(column, table.decimal, numbers=numbers or is_written(column))
+        return kind, np.append(of_values, np.nan)[column.codes[rows]]
     if column.ndim != 1 or column.dtype.kind not in "biuf":
-        return "", nothing
+        return "", np.full(len(rows), np.nan)
     values = column[rows].astype(np.float64)
+    values[(values != 0.0) & (values != 1.0)] = np.nan
     kind = "bool" if column.dtype.kind == "b" else "number"
-    return (kind if set(np.unique(values).tolist()) <= {0.0, 1.0} else ""), values
+    return ("" if np.isnan(values).any() else kind), values
+
+
+def _text_labels(text: Text, decimal: str, *, numbers: bool) -> tuple[str, Floats]:
+    """Return the words for no and yes, or "", and what each value is: 1, 0, or NaN for others.
+
+    If `numbers`, these may be such as "0.0" and "1.0".
+    """
+    meant: dict[str, float] = dict(cells.PAIRS)
+    if numbers:
+        pairs = zip(text.values, cells.numbers(text.values, decimal)[0].tolist(), strict=True)
+        meant |= {value: number for value, number in pairs if number in {0.0, 1.0}}
+    found = np.array([meant.get(value, np.nan) for value in text.values], np.float64)
+    words = sorted(value for value in text.values if value not in cells.MISSING_WORDS)
+    are_numbers = bool(words) and all(word in meant and word not in cells.PAIRS for word in words)
+    if not are_numbers and not cells.yes_or_no(text.values):
+        return "", found
+    words.sort(key=meant.__getitem__)
+    no, yes = _ZERO_AND_ONE  # one of them may be absent
+    no = no if meant[words[0]] else words[0]
+    yes = words[-1] if meant[words[-1]] else yes
+    return f"{no}|{yes}", found
 
 
 def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -457,7 +470,7 @@ def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
             refuse_other_units(table, name, unit)
         return np.stack([_numeric(table, rows, name) for name in target.names], axis=1)
     if target.task == "labels":
-        return np.stack([_labels(table, rows, name)[1] for name in target.names], axis=1)
+        return np.stack([_true_labels(table, rows, name) for name in target.names], axis=1)
     name = target.names[0]
     column = table.columns[name]
     words = isinstance(target.classes[0], str)
@@ -479,3 +492,20 @@ def true_targets(target: Target, table: Table, rows: Rows) -> NDArray[Any]:
             f"classes of training, {listing(target.classes)}"
         )
     return labels.astype(np.int64)
+
+
+def _true_labels(table: Table, rows: Rows, name: str) -> Floats:
+    """Return a column of yes and no as 1 and 0.
+
+    Raises
+    ------
+    DataError
+        If a cell is neither.
+    """
+    labels = _labels(table, rows, name, numbers=True)[1]
+    if np.isnan(labels).any():
+        row = int(rows[int(np.isnan(labels).argmax())])
+        text = as_text(table.columns[name])
+        cell = text.values[text.codes[row]]
+        raise DataError(f"{table.place(row, name)}: {brief(cell)} is neither yes nor no")
+    return labels
