@@ -601,7 +601,7 @@ def test_a_feature_of_numbers_and_booleans_is_words_or_noted():
     assert any("'True' is no number: taken as missing" in note for note in model.notes)
 
 
-@pytest.mark.parametrize("of", ["predict", "predict_proba", "evaluate"])
+@pytest.mark.parametrize("of", ["predict", "predict_proba", "evaluate", "score"])
 def test_warnings_point_to_the_line_of_the_user(of):
     table = {"a": [1.5, 2.5, 3.5, 4.5] * 10, "y": [True, False] * 20}
     model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(table, "y")
@@ -609,6 +609,28 @@ def test_warnings_point_to_the_line_of_the_user(of):
     with pytest.warns(UserWarning, match="'inf' is not finite") as warned:
         getattr(model, of)(table)
     assert [warning.filename for warning in warned] == [__file__]
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(90.0)])
+def test_score_is_accuracy_or_r2(houses, flowers, weights):
+    metrics = pytest.importorskip("sklearn.metrics")
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(flowers, "colour")
+    expected = metrics.accuracy_score(
+        flowers["colour"], model.predict(flowers), sample_weight=weights
+    )
+    assert model.score(flowers, sample_weight=weights) == pytest.approx(expected)
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(houses, "price")
+    weights = None if weights is None else np.resize(weights, len(houses["price"]))
+    expected = metrics.r2_score(houses["price"], model.predict(houses), sample_weight=weights)
+    assert model.score(houses, sample_weight=weights) == pytest.approx(expected)
+    alike = {**houses, "price": np.full(len(houses["price"]), 3.0)}
+    assert np.isnan(model.score(alike, sample_weight=weights))
+    labels = {"x": np.arange(40), "y": [True, False] * 20, "z": [True] * 39 + [False]}
+    model = fm.TabularModel(**QUICK | {"epochs": 2}).fit(labels, ["y", "z"])
+    true = np.stack([labels["y"], labels["z"]], axis=1)
+    assert model.score(labels) == pytest.approx((model.predict(labels) == true).mean())
+    with pytest.raises(RuntimeError, match="has not been fitted"):
+        fm.TabularModel().score(labels)
 
 
 def test_predictions_in_blocks_are_those_of_all_rows(houses, monkeypatch):

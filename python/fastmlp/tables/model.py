@@ -6,6 +6,7 @@ The file is over 400 lines because of the docstrings of the public class, which 
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -596,11 +597,30 @@ class TabularModel:
         RuntimeError
             If the model has not been fitted.
         """
-        read_in = self._read(table, self.target.names)
-        selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
-        for note in selection.notes:
-            warnings.warn(note, UserWarning, stacklevel=2)
-        return self.score_rows(selection, selection.rows)
+        return self._evaluated(table, sample_weight)
+
+    def score(self, table: Frame, *, sample_weight: str | ArrayLike | None = None) -> float:
+        """Return one score of `evaluate`, as scikit-learn's estimators do.
+
+        Parameters
+        ----------
+        table, sample_weight
+            As for `evaluate`.
+
+        Returns
+        -------
+        float
+            The accuracy of classes, and of several targets of yes and no; the r2 of numbers, which
+            is NaN if the targets do not vary.
+
+        Raises
+        ------
+        TypeError, ValueError, DataError, RuntimeError
+            As `evaluate`.
+        """
+        scores = self._evaluated(table, sample_weight)
+        best = scores.r2 if scores.task == "regression" else scores.accuracy
+        return math.nan if best is None else best
 
     def answer_rows(self, selection: Selection, rows: Rows) -> NDArray[Any]:
         """Return predictions for some rows of a selection, as `predict`; for the command line."""
@@ -614,10 +634,18 @@ class TabularModel:
         """Score some rows of a selection, as `evaluate`; for the command line."""
         y = true_targets(self.target, selection.table, rows)
         weight = None if selection.weight is None else selection.weight[rows]
-        outputs = self._outputs(selection.table, rows, stacklevel=4)
+        outputs = self._outputs(selection.table, rows, stacklevel=5)
         return score(self.target, y, outputs, weight)
 
-    def _read(self, table: Frame, targets: Iterable[str] = ()) -> Table:
+    def _evaluated(self, table: Frame, sample_weight: str | ArrayLike | None) -> Scores:
+        """Score a table for a public method, to whose caller warnings point."""
+        read_in = self._read(table, self.target.names, stacklevel=4)
+        selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
+        for note in selection.notes:
+            warnings.warn(note, UserWarning, stacklevel=3)
+        return self.score_rows(selection, selection.rows)
+
+    def _read(self, table: Frame, targets: Iterable[str] = (), *, stacklevel: int = 3) -> Table:
         features, target = self._learned()
         words = set(text_columns(features))
         if target.task == "classification" and isinstance(target.classes[0], str):
@@ -630,7 +658,7 @@ class TabularModel:
                 refuse_other_units(found, feature.name, feature.kind.unit)
         for note in found.notes:
             if note not in self.notes:  # the training had it, too
-                warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=3)
+                warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=stacklevel)
         return found
 
     def _names(self) -> list[str]:
