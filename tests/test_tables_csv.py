@@ -441,6 +441,18 @@ def test_reading_imports_no_other_library_of_tables(tmp_path):
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_said"),
+    [("y\n3,5\n-4,25\n", True), ("y\n3,5\nrow,2\n", False), ("y\n3;5\n4;25\n", False)],
+)
+def test_a_column_of_decimal_commas_without_quotes_is_told(table, text, is_said):
+    note = table(text).notes[0]
+    assert ("if commas are decimal marks here, quote the cells" in note) == is_said
+    assert "the first cell of each row is taken for its name" in note
+    quoted = table('y\n"3,5"\n"-4,25"\n')
+    assert quoted.columns["y"].tolist() == [3.5, -4.25]
+
+
 def test_large_cells_and_blocks(table, monkeypatch):
     monkeypatch.setattr(csv_by_pyarrow, "_BLOCK", 1 << 10)
     long = "z" * 5000

@@ -12,9 +12,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+import fastmlp as fm
 import fastmlp.tables.reading.formats.arrow_files
 from fastmlp.errors import DataError
 from fastmlp.tables.reading.frames import from_array
+from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Booleans, Table, Text
 
@@ -372,6 +374,24 @@ def test_years_are_names_of_excel(tmp_path):
         book.active.append(row)
     book.save(tmp_path / "data.xlsx")
     assert list(read(tmp_path / "data.xlsx").columns) == ["town", "2019", "2020"]
+
+
+def test_a_sheet_of_excel_without_names(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    rows = [[dt.datetime(2020, 1, 1 + i), i + 0.5, "ab"[i % 2]] for i in range(20)]
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path := tmp_path / "data.xlsx")
+    table = read(path)
+    assert [*table.columns] == ["column 0", "column 1", "column 2"]
+    assert table.columns["column 1"].tolist() == [row[1] for row in rows]
+    assert table.columns["column 0"].values[0] == "2020-01-01"
+    assert [note[:38] for note in table.notes] == ["the first row holds data, not names: t"]
+    model = fm.TabularModel((4,), networks=1, epochs=2, seed=1).fit(path, "column 1")
+    assert model.predict(path).shape == (20,)
+    assert len(read(path, Known(names=["ab"[0]]))) == 19  # a name that a model knows
 
 
 def test_names_of_excel_are_no_title(tmp_path):

@@ -36,6 +36,8 @@ _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
 _BESIDE_DIGITS: Final = re.compile(r"\s*[$€£¥%]\s*|(?<=\d)[\s'\u2019](?=\d{3}(?!\d))")
 """Signs of currencies and percent, and blanks and apostrophes that separate thousands."""
 
+NO_NAMES: Final = "{} holds data, not names: the columns are called 'column 0', 'column 1', ..."
+_OF_COMMAS: Final = '; if commas are decimal marks here, quote the cells, as in "3,5"'
 _MOST_TITLES: Final = 20
 _NO_LIMIT: Final = (1 << 31) - 1
 _limiting: Final = threading.Lock()  # of the next two
@@ -266,14 +268,10 @@ def _find_header(
     body = [row for _, row in rows[first + 1 :]]
     if header and header[0].startswith("#") and header[0] not in expected:
         header[0] = header[0][1:].strip()
-    known = any(cell in expected for cell in header)
-    if not known and (_is_data(header, body, width) or _has_no_names(header, width, expected)):
+    if holds_no_names(header, body, width, expected):
         dialect.names = [f"column {place}" for place in range(len(header))]
         dialect.skip = rows[first - 1][0] if first else dialect.skip
-        dialect.notes.append(
-            f"line {line + skipped} holds data, not names: the columns are called "
-            "'column 0', 'column 1', ..."
-        )
+        dialect.notes.append(NO_NAMES.format(f"line {line + skipped}"))
         return
     dialect.skip = line
     ends_empty = all(row[-1].strip() == "" for row in body if len(row) == width)
@@ -285,6 +283,7 @@ def _find_header(
             dialect.notes.append(
                 f"the header names {counted(len(header), 'column')}, but rows have {width} cells: "
                 "the first cell of each row is taken for its name"
+                + (_OF_COMMAS if _may_be_decimals(body, dialect.delimiter) else "")
             )
             header = ["", *header]
     while len(header) > width and body and not header[-1]:
@@ -295,6 +294,12 @@ def _find_header(
             f"but the header names {len(header)} columns"
         )
     dialect.names = header
+
+
+def _may_be_decimals(body: list[list[str]], delimiter: str) -> bool:
+    """Return whether rows of two cells may be decimals, whose commas are taken for delimiters."""
+    cells = [f"{row[0].strip()},{row[1].strip()}" for row in body if len(row) == 2]
+    return delimiter == "," and len(cells) == len(body) and all(map(_COMMA_NUMBER.fullmatch, cells))
 
 
 def count_titles(rows: Sequence[list[str]], width: int, expected: Collection[str]) -> int:
@@ -344,10 +349,27 @@ def _is_above_numbers(names: list[str], body: Sequence[list[str]]) -> bool:
     return False
 
 
-def _has_no_names(header: list[str], width: int, expected: Collection[str]) -> bool:
-    """Return whether the first row is data as a model's columns have numbers in place of names."""
+def holds_no_names(
+    header: list[str], body: Sequence[list[str]], width: int, expected: Collection[str]
+) -> bool:
+    """Return whether the first row is data like those below, or as a model's columns had no names.
+
+    Parameters
+    ----------
+    header : list of str
+        The first row, without blanks around its cells.
+    body : sequence of list of str
+        Some rows below.
+    width : int
+        The number of columns.
+    expected : collection of str
+        Names of columns, one of which makes a row a header.
+    """
+    if any(cell in expected for cell in header):
+        return False
     numbered = bool(expected) and all(map(_NUMBERED.fullmatch, expected))
-    return numbered and len(header) == width and any(map(is_number, header))
+    is_unnamed = numbered and len(header) == width and any(map(is_number, header))
+    return is_unnamed or _is_data(header, body, width)
 
 
 def _is_data(header: list[str], body: Sequence[list[str]], width: int) -> bool:

@@ -16,7 +16,12 @@ from fastmlp.data import _memory
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
-from fastmlp.tables.reading.formats.dialect import count_titles, unique_names
+from fastmlp.tables.reading.formats.dialect import (
+    NO_NAMES,
+    count_titles,
+    holds_no_names,
+    unique_names,
+)
 from fastmlp.tables.reading.frames import column_makers
 from fastmlp.tables.reading.table import Column, Table, Untyped
 
@@ -114,14 +119,19 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     if len(rows) < 2:
         raise DataError(f"{source}: there are no rows below the header")
     first = [list(map(_name_of, row)) for row in rows[:_FIRST_ROWS]]
-    titles = count_titles(first, len(rows[0]), expected)
+    width = len(rows[0])
+    titles = count_titles(first, width, expected)
     header, body = [cell.strip() for cell in first[titles]], rows[titles + 1 :]
     names, notes = unique_names(header)
+    unnamed = {new for new, old in zip(names, header, strict=True) if not old}
+    if holds_no_names(header, first[titles + 1 :], width, expected):
+        names, unnamed, body = [f"column {place}" for place in range(width)], set(), rows[titles:]
+        notes = [NO_NAMES.format("the first row")]
     columns = {
         column: [None if row[j] == "" else row[j] for row in body] for j, column in enumerate(names)
     }
     table = _table(source, columns)
-    table.unnamed = {new for new, old in zip(names, header, strict=True) if not old}
+    table.unnamed = unnamed
     table.notes += notes
     if titles:
         table.notes.append(f"the text above the names {listing(names)} is a title and is not read")
