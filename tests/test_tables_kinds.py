@@ -339,3 +339,20 @@ def test_days_in_other_spellings():
     answers = model.predict({"d": days})
     assert len(set(answers.tolist())) == 1
     assert answers[0] != model.predict({"d": ["2020-01-06"]})[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "cell"),
+    [("{:.1f} kg", "0.0 kg"), ("{:.0f}cm", "0cm"), ("{:.2f}m", "0.00m"), ("-{:.0f} km²", "-0 km²"),
+     ("{:.0f}A", ""), ("No {:.0f}", ""), ("{:.0f}", "")],
+)  # fmt: skip
+def test_numbers_with_a_word_are_noted(form, cell):
+    table = {
+        "a": [form.format(i * 1.5) for i in range(80)],
+        "x": np.sin(np.arange(80)),
+        "y": np.arange(80) / 7,
+    }
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(table, "y")
+    found = [note for note in model.notes if "leave the words out" in note]
+    assert len(found) == bool(cell)
+    assert all(f"have a word beside them, as in '{cell}'" in note for note in found)

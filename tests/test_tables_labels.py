@@ -230,3 +230,9 @@ def test_the_words_are_those_of_onnx(tmp_path):
     (answers,) = session.run(["answer"], {"x": X[:, np.newaxis]})
     assert answers.reshape(-1).tolist() == model.predict({"x": X}).tolist()
     assert set(map(type, answers.reshape(-1).tolist())) == {str}
+
+
+@pytest.mark.parametrize(("other", "is_told"), [("yes", True), ("YES ", True), ("y", False)])
+def test_classes_that_differ_in_capitals_are_told(other, is_told):
+    model = fitted({"x": X, "y": ["Yes", "no", other, "no"] * (N // 4)})
+    assert any("are different classes; write them alike" in note for note in model.notes) == is_told

@@ -1,6 +1,7 @@
 """The decimal mark of text files, and files of one column: as in the training, or a note."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_a_mark_that_is_guessed_is_noted_and_kept(write):
         (["1,234,567;7.5;1", "2;8;2"], [1234567.0, 2.0]),
         (["1,234;7.5;1", "2,345;8;2"], [1234.0, 2345.0]),
         (["7,50 €;x;1", "1.250 €;x;2"], [7.5, 1250.0]),
-        (["1 234,5;x;1", "2 345,25 %;x;2"], [1234.5, 2345.25]),
+        (["1 234,5 €;x;1", "2 345,25 €;x;2"], [1234.5, 2345.25]),
         (["$1,250;x;1", "$7.50;x;2"], [1250.0, 7.5]),
         (["$1,250;x;1", "$2,500;x;2"], [1250.0, 2500.0]),
         (["1,250;7, 5;1", "2;7.5;2"], [1250.0, 2.0]),
@@ -142,8 +143,23 @@ def test_marks_that_have_one_reading(write, cells, numbers):
     model = fitted(write("a.csv", "a;b;y", *rows), "y", features=["a"])
     assert model.notes == ()
     like = fitted({"a": np.repeat(numbers, 10), "y": np.repeat([1, 2], 10)}, "y")
-    assert str(model.columns).replace(" (in $)", "") == str(like.columns)
+    assert re.sub(r" \(in [$€]\)", "", str(model.columns)) == str(like.columns)
     assert model.columns[0].kind == "number"
+
+
+def test_units_beside_decimal_commas_are_those_of_the_training(write):
+    def table(name, unit):
+        return write(name, "a;x;y", *(f"{i},50 {unit};{i % 7};{i % 2}" for i in range(60)))
+
+    model = fitted(table("a.csv", "€"), "y")
+    assert model.columns[0].how.endswith("(in €)")
+    assert model.predict(table("b.csv", "")).tolist() == model.predict(table("c.csv", "€")).tolist()
+    with pytest.raises(DataError, match="line 2, column 'a': '0,50 \\$' is of another unit"):
+        model.predict(table("b.csv", "$"))
+    both = write("d.csv", "a;x;y", *(f"{i},5{' %' * (i % 2)};{i % 7};{i % 2}" for i in range(60)))
+    assert "different units, as in '0,5' and '1,5 %'" in fitted(both, "y").notes[0]
+    prices = write("e.csv", "a;y", *(f"{i};{i},50 €" for i in range(60)))
+    assert fitted(prices, "y").target.units == ["€"]
 
 
 def test_a_blank_that_separates_no_thousands_tells_nothing_of_marks(write):

@@ -364,7 +364,7 @@ def test_vectors_of_a_file(tmp_path):
     ("name", "why"),
     [
         ("x", "^a TabularModel has no attribute 'x'$"),
-        ("score", "did you mean 'scores'"),
+        ("scoers", "did you mean 'scores'"),
         ("hidden", r"^'hidden' is chosen when the model is made: TabularModel\(hidden=\.\.\.\)$"),
         ("columns", "^'columns' cannot be assigned$"),
         ("fit", "^'fit' cannot be assigned$"),

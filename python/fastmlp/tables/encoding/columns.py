@@ -9,7 +9,15 @@ from fastmlp._validation import brief
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.encoders import Encoder, Number, Numbers, RawNumber, Vector
-from fastmlp.tables.encoding.kinds import MIXED, NO_TIMES, ROUNDED, SECONDS, UNITS, Kind
+from fastmlp.tables.encoding.kinds import (
+    BESIDE_WORDS,
+    MIXED,
+    NO_TIMES,
+    ROUNDED,
+    SECONDS,
+    UNITS,
+    Kind,
+)
 from fastmlp.tables.encoding.scaling import is_near
 from fastmlp.tables.encoding.target_means import TargetMeans
 from fastmlp.tables.reading import cells, dates
@@ -157,6 +165,7 @@ def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
     remedies = {
         ROUNDED: "subtract a constant first, or make the column text",
         UNITS: "convert them to one, or make the column text",
+        BESIDE_WORDS: "leave the words out to make them numbers",
         MIXED: "if these stand for missing numbers, leave the cells empty",
         NO_TIMES: "if these stand for missing ones, leave the cells empty",
     }

@@ -24,11 +24,16 @@ ROUNDED: Final = "float64 rounds its numbers to multiples of "
 SECONDS: Final = "s"
 MIXED: Final = "holds numbers, but "
 NO_TIMES: Final = " of the cells are none, such as "
+BESIDE_WORDS: Final = "its numbers have a word beside them, as in "
 UNITS: Final = "its numbers have different units, as in "
 _MOSTLY: Final = 0.9
 _SOME: Final = 0.1
 _OF_MOST: Final[dict[dates.Order, str]] = {"time of day": "times of day", "iso": "dates"}
+_ASKED: Final = 1000
 _LONG_TEXT: Final = 6.0  # words per cell, on average
+_NUMBER_AND_WORD: Final = re.compile(r"[+-]?\d[\d.,]*(\s?)([^\W\d_]{1,12}[²³]?)")
+_FEWEST_NUMBERS: Final = 10
+_MOST_UNITS: Final = 3
 _ROW_NAMES: Final = re.compile(
     r"(Unnamed: \d+|id|_id|rownames?|row[ _]?names?|index|idx)", re.IGNORECASE
 )
@@ -201,9 +206,10 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         return Kind("dropped", f"holds dates, but {reason}")
     if prose := _prose(values, known):
         mixed = "" if numbers else _mixed(values, counts, numeric, bad, least=_SOME)
-        mixed = mixed or _mixed_times(values, counts)
+        mixed = mixed or _mixed_times(values, counts) or _beside_words(values)
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
     mixed = "" if numbers else _mixed(values, counts, numeric, bad) or _mixed_times(values, counts)
+    mixed = mixed or _beside_words(values)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
     return Kind("words", f"{why}: read as words" if why else "")
 
@@ -248,6 +254,22 @@ def _mixed_times(values: Sequence[str], counts: NDArray[np.intp]) -> str:
             share, most = counts[which].sum() / counts.sum(), values[int(which[0])]
             return f"holds {what}, but {share:.1%}{NO_TIMES}{brief(most)}"
     return ""
+
+
+def _beside_words(values: Sequence[str]) -> str:
+    """Return which cell has a number and a word such as kg, if nearly all do; empty otherwise.
+
+    Codes such as 12B are none.
+    """
+    some = values[:_ASKED]
+    found = [match for value in some if (match := _NUMBER_AND_WORD.fullmatch(value))]
+    if len(found) < max(_FEWEST_NUMBERS, _MOSTLY * len(some)):
+        return ""
+    words = {match[2] for match in found}
+    is_code = min(map(len, words)) == 1 and not any(match[1] for match in found)
+    if len(words) > _MOST_UNITS or (is_code and not any("." in match[0] for match in found)):
+        return ""
+    return f"{BESIDE_WORDS}{brief(found[0][0])}"
 
 
 def _rounded_kind(doubles: NDArray[np.float64]) -> Kind | None:

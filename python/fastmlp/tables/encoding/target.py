@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import brief
-from fastmlp.data._text import counted, listing
+from fastmlp.data._text import counted, folded, listing
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import exact_numbers
 from fastmlp.tables.encoding.columns import refuse_other_units
@@ -100,6 +100,12 @@ class Target:
             if not math.isnan(number) and (first := of_number.setdefault(number, word)) != word:
                 doubt = f"{brief(first)} and {brief(word)} are different classes, as they are text"
                 found.append(f"{doubt}; make the target numbers if they are the same")
+                break
+        alike: dict[str, str] = {}
+        for word in words:
+            if (first := alike.setdefault(folded(word), word)) != word:
+                doubt = f"{brief(first)} and {brief(word)} are different classes"
+                found.append(f"{doubt}; write them alike if they are the same")
                 break
         return found
 

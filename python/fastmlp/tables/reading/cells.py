@@ -282,10 +282,13 @@ def _list(cell: str) -> list[float] | None:
 
 
 def _are_plain(values: Sequence[str], decimal: str) -> bool:
-    """Return whether values are plain numbers; with a decimal comma also if they have marks."""
+    """Return whether values are plain numbers; with a decimal comma also if they have marks.
+
+    Those with a sign of a unit are not: in training and prediction it must be the same.
+    """
 
     def is_plain(layout: str) -> bool:
-        if decimal == "," and _MARK.search(layout):
+        if decimal == "," and _MARK.search(layout) and not any(sign in layout for sign in _UNITS):
             return not math.isnan(number(example(layout), ","))
         return is_number(layout)
 
