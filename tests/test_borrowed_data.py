@@ -30,6 +30,22 @@ def test_labels_that_change(data, batch_size):
     assert net.parameters.tobytes() == twin.parameters.tobytes()
 
 
+def test_labels_and_weights_that_change_while_many_train(data):
+    X, y = data
+    weight = np.linspace(0.5, 1.5, 64, dtype=np.float32)
+    nets, twins = ([fm.Network([4, 8, 3], seed=seed) for seed in range(3)] for _ in range(2))
+    for twin in twins:
+        twin.fit(X, y.copy(), 3, sample_weight=weight.copy())
+
+    def change(*_):
+        y.fill(-5000)
+        weight.fill(-1)
+
+    fm.train_many(nets, X, y, 3, sample_weight=weight, callbacks=change)
+    for net, twin in zip(nets, twins, strict=True):
+        assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
 def test_targets_that_are_the_weights(rng):
     X = rng.standard_normal((100, 100)).astype(np.float32)
     net = fm.Network([100, 1], output="identity", seed=1)

@@ -52,7 +52,7 @@ class Data:
         if kind not in self._samples:
             samples = read_samples(model, self._X, self._y, sample_weight)
             self._refuse_parameters(samples)
-            self._samples[kind] = samples
+            self._samples[kind] = samples.apart_from(model.core.parameters)
         return self._samples[kind]
 
     def _refuse_parameters(self, samples: CheckedSamples) -> None:
