@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -177,6 +178,8 @@ def test_refused():
         fm.Networks([4, 3], 2, output="identity", loss=lambda *_: 0)
     with pytest.raises(MemoryError, match="parameters of the networks"):
         fm.Networks([1000, 1000], 2**40)
+    with pytest.raises(ValueError, match=f"count must be at most {sys.maxsize}, got {2**63}"):
+        fm.Networks([4, 3], 2**63, seed=1)
     networks = some()
     with pytest.raises(IndexError, match="no network 5 of 5"):
         networks[5]

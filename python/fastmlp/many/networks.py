@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, overload
@@ -93,7 +94,7 @@ class Networks(Sequence[Network]):
         input_normalization: NormalizationLike | None = None,
         loss_weights: ArrayLike | None = None,
     ) -> None:
-        count = _validation.integer("count", count, minimum=1)
+        count = _validation.integer("count", count, minimum=1, maximum=sys.maxsize)
         first = Network(
             layers,
             activation,
