@@ -331,6 +331,32 @@ def test_names_in_brackets_are_csv(save):
     assert list(read(save("[a],[1]\n1,2\n3,4\n", "data.txt")).columns) == ["[a]", "[1]"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.jsonl",
+            '{"a": 1}\n{"a": 1, "y": 3, "a": 2}',
+            "line 2: an object has the name 'a'",
+        ),
+        ("a.json", '[{"a": 1}, {"a": 1, "a": 2}]', "a.json: an object has the name 'a' twice"),
+        ("a.svm", "1 1:2 3:4\n0 3:1 1:2 3:5\n", "row 1: index 3 is there twice"),
+    ],
+)
+def test_names_and_indices_that_are_there_twice_are_refused(save, name, text, message):
+    assert_refused(save(text.encode(), name), message)
+
+
+def test_separators_of_lines_within_text_end_no_row(save):
+    cells = ["a\u2028b", "c\x85d", "e\x0bf"]
+    path = save("\r\n".join(json.dumps({"a": cell, "y": 1}, ensure_ascii=False)
+                            for cell in cells).encode(), "a.jsonl")  # fmt: skip
+    assert plain(read(path))["a"] == cells
+    rows = "".join(f"'{cell}',1\r\n" for cell in cells)
+    text = f"@relation r\r\n@attribute a string\r\n@attribute y numeric\r\n@data\r\n{rows}"
+    assert plain(read(save(text.encode(), "a.arff")))["a"] == cells
+
+
 def test_excel(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")

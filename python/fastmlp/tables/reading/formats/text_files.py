@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -61,7 +62,9 @@ def read_json(source: str, data: bytes) -> Table:
     """
     text = data.decode()
     try:
-        whole = json.loads(text)
+        whole = _JSON.decode(text)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from None
     except ValueError:
         return _records(source, list(_json_lines(source, text)))
     if isinstance(whole, dict) and whole and all(isinstance(v, list) for v in whole.values()):
@@ -70,12 +73,26 @@ def read_json(source: str, data: bytes) -> Table:
 
 
 def _json_lines(source: str, text: str) -> Any:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield json.loads(line)
+                yield _JSON.decode(line)
+            except DataError as error:
+                raise DataError(f"{source}: line {number}: {error}") from None
             except ValueError as error:
                 raise DataError(f"{source}: line {number} is not JSON: {error}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, whose names must differ: the others would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        raise DataError(f"an object has the name {brief(names.most_common(1)[0][0])} twice")
+    return found
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _records(source: str, records: list[Any]) -> Table:
@@ -160,7 +177,7 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
     DataError
         If it is invalid or sparse, or the number of cells of a row differs from that of attributes.
     """
-    lines = data.decode().splitlines()
+    lines = data.decode().replace("\r\n", "\n").split("\n")
     attributes: list[tuple[str, str]] = []
     start = len(lines)
     for number, line in enumerate(lines):
@@ -246,6 +263,16 @@ def read_svmlight(source: str, data: bytes) -> Table:
     return _svmlight_table(source, labels, queries, (row_of, index, values))
 
 
+def _refuse_twice(source: str, row_of: list[int], index: list[int]) -> None:
+    """Refuse a row that has two values of one feature."""
+    order = np.lexsort((index, row_of))
+    rows, indices = np.array(row_of)[order], np.array(index)[order]
+    twice = np.flatnonzero((np.diff(rows) == 0) & (np.diff(indices) == 0))
+    if len(twice):
+        place = twice[0]
+        raise DataError(f"{source}: row {rows[place]}: index {indices[place]} is there twice")
+
+
 def _svmlight_table(
     source: str,
     labels: list[float],
@@ -260,6 +287,7 @@ def _svmlight_table(
     if queries and len(queries) != len(labels):
         raise DataError(f"{source}: {len(labels)} rows have {len(queries)} qid")
     features = np.unique(index)
+    _refuse_twice(source, row_of, index)
     _memory.require(f"{source}: the dense features", 8 * len(labels) * len(features))
     dense = np.zeros((len(features), len(labels)))
     dense[np.searchsorted(features, index), row_of] = values
