@@ -93,7 +93,7 @@ TrainOptions with_order(const TrainOptions& settings, const py::object& order, s
     return options;
 }
 
-void bind_options(py::module_& module) {
+void bind_schedule(py::module_& module) {
     using Shape = Schedule::Kind;
     py::native_enum<Shape>(module, "ScheduleKind", "enum.Enum")
         .value("CONSTANT", Shape::kConstant)
@@ -124,6 +124,9 @@ void bind_options(py::module_& module) {
                                        {step, std::max<std::size_t>(1, steps_per_epoch), epochs});
             },
             py::arg("step"), py::arg("steps_per_epoch"), py::arg("epochs"));
+}
+
+void bind_options(py::module_& module) {
     py::class_<TrainOptions>(module, "TrainOptions")
         .def(py::init())
         .def_readwrite("epochs", &TrainOptions::epochs)
@@ -283,6 +286,7 @@ FASTMLP_INSTANTIATE(double)
 #undef FASTMLP_INSTANTIATE
 
 void bind_trainer(py::module_& module) {
+    bind_schedule(module);
     bind_options(module);
     diverged_error =
         PyErr_NewExceptionWithDoc("fastmlp._core.DivergedError",
