@@ -48,6 +48,12 @@ Layout::Layout(std::size_t features, const std::vector<Layer>& layers) {
     }
 }
 
+void Layout::check_layer(std::size_t i) const {
+    if (i < layers_.size()) return;
+    throw std::invalid_argument("there is no layer " + std::to_string(i) + " of " +
+                                std::to_string(layers_.size()));
+}
+
 bool Layout::matches(const Layout& other) const {
     const auto same = [](const LayerLayout& a, const LayerLayout& b) {
         return a.k == b.k && a.n == b.n && a.scales.size() == b.scales.size() &&

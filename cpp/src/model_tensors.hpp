@@ -26,6 +26,8 @@ struct Part {
     std::size_t offset, size;
     Place place;
 
+    bool is_variance() const { return place == kStatistics && name.ends_with("variances"); }
+
     template <class T>
     T* in(const Network<T>& network) const {
         const std::shared_ptr<Buffer<T>>* const buffers[] = {

@@ -35,12 +35,6 @@ void check_rate_factor(double factor) {
     throw std::invalid_argument("rate_factor must be above 0 and finite");
 }
 
-void check_index(std::size_t layer, std::size_t count) {
-    if (layer < count) return;
-    throw std::invalid_argument("there is no layer " + std::to_string(layer) + " of " +
-                                std::to_string(count));
-}
-
 template <class T>
 bool is_finite_in(double number) {
     return std::isfinite(static_cast<T>(number));
@@ -270,6 +264,11 @@ void set_scaling(std::shared_ptr<Buffer<T>>& buffer, std::size_t columns, std::s
         throw std::invalid_argument("there must be a scale and an offset for each of " +
                                     std::to_string(columns) + " columns");
     }
+    const auto finite = [](T number) { return std::isfinite(number); };
+    if (!std::all_of(scales.begin(), scales.end(), finite) ||
+        !std::all_of(offsets.begin(), offsets.end(), finite)) {
+        throw std::invalid_argument("scales and offsets must be finite");
+    }
     check_scaling_of_heads(heads, scales, offsets);
     if (!buffer) buffer = std::make_shared<Buffer<T>>(checked_multiply(2, columns));
     std::copy(scales.begin(), scales.end(), buffer->data());
@@ -335,14 +334,14 @@ Network<T>& Network<T>::operator=(Network&&) noexcept = default;
 
 template <class T>
 void Network<T>::set_trainable(std::size_t layer, bool trainable) {
-    check_index(layer, layers_.size());
+    layout_.check_layer(layer);
     layers_[layer].trainable = trainable;
 }
 
 template <class T>
 void Network<T>::set_rate_factor(std::size_t layer, double factor) {
     check_rate_factor(factor);
-    check_index(layer, layers_.size());
+    layout_.check_layer(layer);
     layers_[layer].rate_factor = factor;
 }
 
@@ -451,7 +450,7 @@ double Network<T>::backward(const Targets<T>& y, int n_threads) {
 template <class T>
 MatrixView<const T> Network<T>::nodes(std::size_t i) const {
     if (!workspace_ || !workspace_->x) throw std::logic_error("nodes need a forward before them");
-    check_index(i, layers_.size());
+    layout_.check_layer(i);
     return view_of(workspace_->nodes[i], workspace_->batch);
 }
 
@@ -460,7 +459,7 @@ MatrixView<const T> Network<T>::deltas(std::size_t i) const {
     if (!workspace_ || !workspace_->has_deltas) {
         throw std::logic_error("deltas need a backward before them, and no update since");
     }
-    check_index(i, layers_.size());
+    layout_.check_layer(i);
     return view_of(workspace_->deltas[i], workspace_->batch);
 }
 

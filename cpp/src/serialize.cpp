@@ -25,11 +25,18 @@ constexpr ElementType kElementType = sizeof(T) == 4 ? ElementType::kF32 : Elemen
 constexpr const char* kTableInputs = "table_inputs";
 constexpr const char* kTableReason = "table_reason";
 
-/// An error message about the first element that is not finite; empty if all are finite.
+/// An error message about the first element that is not finite, or of a variance below 0; empty if
+/// there is none, or if all are allowed.
 template <class T>
-std::string not_finite(const T* elements, std::size_t size) {
-    const std::size_t finite = count_finite(elements, size);
-    return finite == size ? "" : "element " + std::to_string(finite) + " is not finite";
+std::string problem_of(const Part& part, const T* elements, bool allow_nonfinite) {
+    if (allow_nonfinite) return "";
+    const std::size_t finite = count_finite(elements, part.size);
+    if (finite < part.size) return "element " + std::to_string(finite) + " is not finite";
+    if (!part.is_variance()) return "";
+    const T* const end = elements + part.size;
+    const T* const negative = std::find_if(elements, end, [](T variance) { return variance < 0; });
+    if (negative == end) return "";
+    return "element " + std::to_string(negative - elements) + " is a variance below 0";
 }
 
 // --- Writing ---
@@ -51,9 +58,8 @@ Architecture architecture_of(const Network<T>& network) {
 }
 
 template <class T>
-void check_finite(const Part& part, const Network<T>& network, const SaveOptions& options) {
-    const std::string problem =
-        options.allow_nonfinite ? "" : not_finite(part.in(network), part.size);
+void check_numbers(const Part& part, const Network<T>& network, const SaveOptions& options) {
+    const std::string problem = problem_of(part, part.in(network), options.allow_nonfinite);
     if (problem.empty()) return;
     throw std::invalid_argument(part.name + ": " + problem +
                                 "; with allow_nonfinite it is saved, and loaded, as it is");
@@ -89,7 +95,7 @@ void add_group(OwningArchive& into, const std::string& prefix,
                                      checked_multiply(members, part.size));
         for (std::size_t m = 0; m < members; ++m) {
             look_for_interrupt();
-            check_finite(part, *networks[m], options);
+            check_numbers(part, *networks[m], options);
             std::copy_n(part.in(*networks[m]), part.size, all.data() + m * part.size);
         }
     }
@@ -241,8 +247,7 @@ private:
             const std::size_t bytes = part.size * sizeof(T);
             look_for_interrupt();
             if (bytes > 0) std::memcpy(target, tensors_[i]->bytes.data() + m * bytes, bytes);
-            const std::string problem =
-                options.allow_nonfinite ? "" : not_finite(target, part.size);
+            const std::string problem = problem_of(part, target, options.allow_nonfinite);
             if (!problem.empty()) complaint_.tensor(tensors_[i]->name, problem);
         }
         try {
@@ -330,7 +335,7 @@ Archive to_archive(const Network<T>& network, const SaveOptions& options) {
     const files::Description description = files::describe(architecture);
     result.archive.metadata[description.key] = description.json;
     for (Part& part : parts_of(architecture, network.layout())) {
-        check_finite(part, network, options);
+        check_numbers(part, network, options);
         const auto bytes = std::as_bytes(std::span(part.in(network), part.size));
         result.archive.tensors.push_back(
             {std::move(part.name), kElementType<T>, std::move(part.shape), bytes});

@@ -7,14 +7,12 @@
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "allocations.hpp"
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
-#include "kernels/dispatch.hpp"
 
 namespace {
 
@@ -328,71 +326,10 @@ void test_allocations() {
     test_no_memory([&] { fastmlp::train(network, data.x(), data.y(), options); }, usable);
 }
 
-/// The message of the std::invalid_argument that a call throws; empty if it throws none.
-std::string refusal(const std::function<void()>& call) {
-    try {
-        call();
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return {};
-}
-
-/// What would read or write beyond the memory of networks, or train one twice at the same time.
-void test_networks_that_do_not_fit() {
-    using fastmlp::Activation;
-    const Data data;
-    Network<float> network = make_network();
-    const std::vector<float> before = parameters_of(network);
-
-    const auto networks = [](const fastmlp::Layer& hidden) {
-        return fastmlp::Networks<float>(
-            {3, {hidden, {2, Activation::kIdentity}}, fastmlp::Loss::kMeanSquaredError, 1}, 3);
-    };
-    const fastmlp::Networks<float> many = networks({4, Activation::kRelu});
-    std::vector<float> out(16, 7.0F);
-    const auto predict = [&](const fastmlp::Networks<float>& of, std::vector<std::size_t> places) {
-        return refusal([&] { of.predict(data.x(), places, out.data()); });
-    };
-    fastmlp::Layer normalized{4, Activation::kRelu};
-    normalized.normalization = fastmlp::Normalization::kLayer;
-    CHECK(predict(networks(normalized), {0}) == "these layers are not predicted side by side");
-    CHECK(many.predicts_together() ==
-          (std::string_view(fastmlp::kernels::active_isa().name) != "scalar"));
-    if (many.predicts_together()) {
-        CHECK(predict(many, {0, 3}) == "there is no network 3 of 3");
-    }
-    CHECK(out == std::vector<float>(16, 7.0F));
-
-    fastmlp::OptimizerState<float> state;
-    state.first = std::make_shared<fastmlp::Buffer<float>>(before.size() - 1);
-    CHECK(refusal([&] { network.set_optimizer_state(state); }) ==
-          "the state of the optimizer is of other layers");
-    CHECK(network.optimizer_state().first == nullptr);
-
-    network.forward(data.x());
-    network.backward(data.y());
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    CHECK(refusal([&] { network.update(nan); }) ==
-          "learning_rate must be at least 0 and finite, got nan");
-    CHECK(refusal([&] { network.update(-0.5); }) ==
-          "learning_rate must be at least 0 and finite, got -0.5");
-    CHECK(!refusal([&] { network.update(1e300); }).empty());
-
-    const fastmlp::TrainJob<float> job{&network, data.x(), data.y(), {}};
-    const fastmlp::TrainJob<float> none{nullptr, data.x(), data.y(), {}};
-    CHECK(refusal([&] { fastmlp::train_many<float>({job, job}, 2, {}); }) ==
-          "two jobs have the same network");
-    CHECK(refusal([&] { fastmlp::train_many<float>({job, none}, 2, {}); }) ==
-          "a job has no network");
-    CHECK(parameters_of(network) == before && network.epoch() == 0);
-}
-
 }  // namespace
 
 int main() {
     test_construction();
-    test_networks_that_do_not_fit();
     test_messages_of_construction();
     test_training();
     test_strides();

@@ -52,6 +52,12 @@ public:
 
     std::size_t layer_count() const { return layers_.size(); }
     const LayerLayout& operator[](std::size_t i) const { return layers_[i]; }
+    /// Throws std::invalid_argument unless there is a layer i.
+    void check_layer(std::size_t i) const;
+    const LayerLayout& at(std::size_t i) const {
+        check_layer(i);
+        return layers_[i];
+    }
     /// Whether both have the same parameters at the same positions.
     bool matches(const Layout& other) const;
 

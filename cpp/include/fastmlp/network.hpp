@@ -128,14 +128,19 @@ public:
     /// Running means and variances of batch-normalised layers, used in prediction.
     const std::shared_ptr<Buffer<T>>& statistics() const { return statistics_; }
     /// Live views into the two buffers: weights (K, N) in C order, biases (N,) of layer i.
-    std::span<T> weights(std::size_t i) { return view(*parameters_, layout_[i].weights); }
-    std::span<T> biases(std::size_t i) { return view(*parameters_, layout_[i].biases); }
-    std::span<T> weight_gradients(std::size_t i) { return view(*gradients_, layout_[i].weights); }
-    std::span<T> bias_gradients(std::size_t i) { return view(*gradients_, layout_[i].biases); }
-    std::span<const T> weights(std::size_t i) const {
-        return view(*parameters_, layout_[i].weights);
+    /// std::invalid_argument if there is none.
+    std::span<T> weights(std::size_t i) { return view(*parameters_, layout_.at(i).weights); }
+    std::span<T> biases(std::size_t i) { return view(*parameters_, layout_.at(i).biases); }
+    std::span<T> weight_gradients(std::size_t i) {
+        return view(*gradients_, layout_.at(i).weights);
     }
-    std::span<const T> biases(std::size_t i) const { return view(*parameters_, layout_[i].biases); }
+    std::span<T> bias_gradients(std::size_t i) { return view(*gradients_, layout_.at(i).biases); }
+    std::span<const T> weights(std::size_t i) const {
+        return view(*parameters_, layout_.at(i).weights);
+    }
+    std::span<const T> biases(std::size_t i) const {
+        return view(*parameters_, layout_.at(i).biases);
+    }
 
     /// (1.2): nodes of every layer for the batch x (B, features), which is borrowed until the next
     /// call. With `training` as in a step of `train`: normalised by this batch, whose moments

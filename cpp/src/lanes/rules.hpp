@@ -99,7 +99,7 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
         check_features<T>(network.features(), job.x);
         check_targets(network, job.y, job.x.rows);
         check_content(network, job.y);
-        check_options(samples_of(job), options);
+        check_options(samples_of(job), network.epoch(), options);
         for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
             if (options.rows[i] >= job.x.rows) return {};
         }

@@ -162,13 +162,34 @@ void check_networks(const std::vector<TrainJob<T>>& jobs) {
     }
 }
 
+/// As `train`: x is searched only once the loss was not finite.
+template <class T>
+void name_the_row(const TrainJob<T>& job, TrainOutcome& outcome) {
+    try {
+        std::rethrow_exception(outcome.error);
+    } catch (const Diverged&) {
+        try {
+            Features<T> x(job.x);
+            x.is_scaled = job.is_scaled;
+            check_finite(checked_features(*job.network, x), job.y.weights, job.options);
+        } catch (const std::invalid_argument&) {
+            outcome.error = std::current_exception();
+        }
+    } catch (...) {
+    }
+}
+
 }  // namespace
 
 template <class T>
 std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n_threads,
                                      const std::function<bool()>& interrupted) {
     std::vector<Manner> manners(jobs.size());
-    return train_many_by(manners, jobs, n_threads, interrupted);
+    std::vector<TrainOutcome> outcomes = train_many_by(manners, jobs, n_threads, interrupted);
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (outcomes[i].error) name_the_row(jobs[i], outcomes[i]);
+    }
+    return outcomes;
 }
 
 template <class T>

@@ -1,6 +1,9 @@
 #include "training/options.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -94,9 +97,20 @@ bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const 
     return false;
 }
 
+template <class T>
+bool is_finite(const Features<T>& x, std::size_t row) {
+    if (!x.is_sparse) {
+        const RawView<T> rows = x.is_raw ? x.raw : RawView<T>::of(x.dense);
+        return count_finite_rows(rows.of_rows(row, 1)) == 1;
+    }
+    const SparseRow<T> stored = x.sparse.row(row);
+    return std::all_of(stored.values, stored.values + stored.count,
+                       [](T value) { return std::isfinite(value); });
+}
+
 }  // namespace
 
-void check_options(std::size_t rows, const TrainOptions& options) {
+void check_options(std::size_t rows, std::uint32_t trained, const TrainOptions& options) {
     if (options.batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
     check_optimizer(options.optimizer);
     check_schedule(options.schedule);
@@ -108,6 +122,13 @@ void check_options(std::size_t rows, const TrainOptions& options) {
     }
     if (options.until_epoch > options.epochs) {
         throw std::invalid_argument("until_epoch must be at most epochs");
+    }
+    const std::size_t until = options.until_epoch ? options.until_epoch : options.epochs;
+    const std::size_t most = std::numeric_limits<std::uint32_t>::max() - trained;
+    if (until > options.first_epoch && until - options.first_epoch > most) {
+        throw std::invalid_argument("epochs must be at most " + std::to_string(most) +
+                                    " more, as a network counts them in 32 bits, got " +
+                                    std::to_string(until - options.first_epoch));
     }
     if (rows == 0 && !options.ranks &&
         (options.first_epoch > 0 || counts_epochs(options.schedule))) {
@@ -154,6 +175,19 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
         (rows ? " for " + std::to_string(rows) + " rows" : ""));
 }
 
+template <class T>
+void check_finite(const Features<T>& x, const T* weights, const TrainOptions& options) {
+    const std::size_t count = options.rows ? options.row_count : x.rows;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t row = options.rows ? options.rows[i] : i;
+        if ((weights && weights[row] == 0) || is_finite(x, row)) continue;
+        throw std::invalid_argument("x must be finite as the network reads it, row " +
+                                    std::to_string(row) + " is not");
+    }
+}
+
+template void check_finite(const Features<float>&, const float*, const TrainOptions&);
+template void check_finite(const Features<double>&, const double*, const TrainOptions&);
 template void check_batches(const Network<float>&, std::size_t, const float*, const TrainOptions&);
 template void check_batches(const Network<double>&, std::size_t, const double*,
                             const TrainOptions&);

@@ -2,6 +2,7 @@
 /// training.
 #pragma once
 
+#include <cstdint>
 #include <limits>
 
 #include "fastmlp/trainer.hpp"
@@ -11,8 +12,8 @@
 namespace fastmlp {
 
 /// Throws std::invalid_argument if options are invalid, also for an epoch of `rows` samples (0:
-/// unknown).
-void check_options(std::size_t rows, const TrainOptions& options);
+/// unknown), or if a network that was trained for `trained` epochs could not count the new ones.
+void check_options(std::size_t rows, std::uint32_t trained, const TrainOptions& options);
 
 /// Throws std::invalid_argument if every batch of a batch-normalised network would have one row
 /// only, and so no variance. `weights` (rows,) may be null; rows of weight 0 do not count. Of ranks
@@ -20,6 +21,10 @@ void check_options(std::size_t rows, const TrainOptions& options);
 template <class T>
 void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
                    const TrainOptions& options);
+
+/// Throws std::invalid_argument if a row of x that counts is not finite.
+template <class T>
+void check_finite(const Features<T>& x, const T* weights, const TrainOptions& options);
 
 /// Where scikit-learn's training differs. Used by `fastmlp.sklearn` only, and therefore not among
 /// the options of the installed headers.

@@ -333,7 +333,7 @@ template <class T>
 std::vector<EpochReport> run(Network<T>& network, SampleSource<T> source,
                              const TrainOptions& options, Conventions& conventions) {
     check_trainable(network);
-    check_options(source.rows(), options);
+    check_options(source.rows(), network.epoch(), options);
     check_batches(network, source.rows(), source.samples().y.weights, options);
     const OptimizerState<T> before = network.optimizer_state();
     const MovingAverage<T> average_before = network.moving_average();
@@ -369,29 +369,6 @@ public:
 private:
     const Ranks* ranks_;
 };
-
-template <class T>
-bool is_finite(const Features<T>& x, std::size_t row) {
-    if (!x.is_sparse) {
-        const RawView<T> rows = x.is_raw ? x.raw : RawView<T>::of(x.dense);
-        return count_finite_rows(rows.of_rows(row, 1)) == 1;
-    }
-    const SparseRow<T> stored = x.sparse.row(row);
-    return std::all_of(stored.values, stored.values + stored.count,
-                       [](T value) { return std::isfinite(value); });
-}
-
-/// Throws std::invalid_argument if a row of x that counts is not finite.
-template <class T>
-void check_finite(const Features<T>& x, const T* weights, const TrainOptions& options) {
-    const std::size_t count = options.rows ? options.row_count : x.rows;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t row = options.rows ? options.rows[i] : i;
-        if ((weights && weights[row] == 0) || is_finite(x, row)) continue;
-        throw std::invalid_argument("x must be finite as the network reads it, row " +
-                                    std::to_string(row) + " is not");
-    }
-}
 
 /// x is searched only once the loss was not finite, so that no other training pays for it.
 template <class T>
