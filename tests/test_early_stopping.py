@@ -51,6 +51,19 @@ def test_the_rule(module, values, options, expected):
     assert fitted(module, values, **options) == expected
 
 
+@pytest.mark.parametrize("module", [fm, reference], ids=["compiled", "reference"])
+def test_no_patience_is_too_long_for_a_checkpoint(module, net, blobs, tmp_path):
+    with pytest.raises(ValueError, match=f"patience must be at most {2**63 - 1}, got {2**63}"):
+        module.EarlyStopping(patience=2**63)
+    if module is reference:
+        return
+    for epochs in (1, 3):
+        longest = fm.EarlyStopping("loss", patience=2**63 - 1)
+        history = net.fit(*blobs, epochs, early_stopping=longest, checkpoint=tmp_path / "c")
+        assert len(history.loss) == epochs
+        assert longest.best_epoch > 0
+
+
 def test_a_fit_is_that_of_the_reference(blobs):
     """The split, the metrics, the stop and the restored weights."""
     X, y = blobs[0].astype(float), (blobs[1] + np.arange(90) // 45) % 3

@@ -87,7 +87,8 @@ class EarlyStopping(Callback):
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be a string, got {_validation.described(monitor)}")
         self.monitor = monitor
-        self.patience = _validation.integer("patience", patience, minimum=1)
+        # A checkpoint holds it, as an integer of 64 bits.
+        self.patience = _validation.integer("patience", patience, minimum=1, maximum=2**63 - 1)
         self.min_delta = _validation.not_negative("min_delta", min_delta)
         self.mode = _validation.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = _validation.switch("restore_best", restore_best)

@@ -48,7 +48,7 @@ class EarlyStopping(Callback):
         start_from_epoch: int = 0,
     ) -> None:
         self.monitor = monitor
-        self.patience = validation.integer("patience", patience, 1)
+        self.patience = validation.integer("patience", patience, 1, 2**63 - 1)
         self.min_delta = min_delta
         self.mode = validation.choice("mode", mode, ("auto", "min", "max"))
         self.restore_best = restore_best
