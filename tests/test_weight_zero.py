@@ -369,3 +369,20 @@ class TestAllOfWeight0:
         net = fm.Network([4, 9, 3], seed=2)
         with assert_unchanged(net), pytest.raises(ValueError, match=r"rows\[0\]"):
             fm.train_many([net], *blobs, sample_weight=np.arange(90) % 2, rows=[[0, 2]])
+
+
+@pytest.mark.parametrize("library", [fm, reference], ids=["compiled", "reference"])
+def test_forward_does_not_know_the_weights(library):
+    """Of three calls the parameters are those of one step; the running averages are of all rows."""
+    x, y = X[:8].tolist(), (np.arange(8) % 3).tolist()
+    several, one, unweighted = (
+        library.Network([6, 5, 3], normalization="batch", seed=1) for _ in range(3)
+    )
+    several.forward(x)
+    several.backward(y, sample_weight=[0, 0, 1, 1, 2, 1, 1, 1])
+    several.update(library.SGD(0.1))
+    one.train_on_batch(x, y, library.SGD(0.1), sample_weight=[0, 0, 1, 1, 2, 1, 1, 1])
+    unweighted.forward(x)
+    assert list(several.parameters) == list(one.parameters)
+    assert list(several.running_means[0]) == list(unweighted.running_means[0])
+    assert list(several.running_means[0]) != list(one.running_means[0])

@@ -661,7 +661,8 @@ class Network:
             Targets as in `fit`. The gradients are those of the mean loss.
         sample_weight : array-like, shape (B,), optional
             The weight of each sample, as in `fit`: losses are weighted means. `nodes` and `deltas`
-            then only have the rows whose weight is not 0.
+            then only have the rows whose weight is not 0. `forward` has moved the running averages
+            of batch normalization by all rows; `train_on_batch` leaves out those of weight 0.
         gradient : array-like, shape (B, N), optional
             Instead of y, the derivatives of any loss with respect to the outputs that `forward`
             returned. They are passed back through softmax, sigmoid etc.; the gradients of the
@@ -759,7 +760,8 @@ class Network:
         optimizer : Optimizer or str
             How the gradients change the parameters, as in `update`.
         sample_weight : array-like, shape (B,), optional
-            The weight of each sample, as in `fit`; samples of weight 0 are left out.
+            The weight of each sample, as in `fit`; samples of weight 0 are left out, also of
+            the running averages of batch normalization, which `forward` moves by all rows.
         gradient : array-like, shape (B, N), optional
             Instead of y, the derivatives of a loss with respect to the outputs for X; see
             `backward`.

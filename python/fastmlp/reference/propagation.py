@@ -81,7 +81,8 @@ class Propagation(Model):
         y : array-like, shape (B,) or (B, N)
             Targets as in `Network.fit`. The gradients are those of the mean loss.
         sample_weight : array-like, shape (B,), optional
-            The weight of each sample, as in `fit`; rows of weight 0 are left out.
+            The weight of each sample, as in `fit`; rows of weight 0 are left out, but not of
+            the running averages of batch normalization, which `forward` has moved.
         gradient : array-like, shape (B, N), optional
             Instead of y, the derivatives of any loss with respect to the outputs. The gradients of
             the parameters are sums over the rows and are not divided by B.
