@@ -441,6 +441,26 @@ def test_reading_imports_no_other_library_of_tables(tmp_path):
     assert result.stdout == "set()\n"
 
 
+@pytest.mark.parametrize("large", [1, 1 << 23])
+def test_a_thread_of_pyarrow_releases_nothing_of_python(tmp_path, monkeypatch, large):
+    pyarrow = pytest.importorskip("pyarrow")
+    csv_of_pyarrow = pytest.importorskip("pyarrow.csv")
+    monkeypatch.setattr(opening, "_LARGE", large)
+    sources = []
+    original = csv_of_pyarrow.open_csv
+
+    def open_csv(source, *arguments):
+        sources.append(source)
+        return original(source, *arguments)
+
+    monkeypatch.setattr(csv_of_pyarrow, "open_csv", open_csv)
+    path = tmp_path / "table.csv"
+    path.write_text("a,y\n1,x\n2,y\n")
+    assert len(read(path)) == 2
+    (source,) = sources
+    assert isinstance(source, pyarrow.OSFile if large == 1 else pyarrow.BufferReader)
+
+
 @pytest.mark.parametrize(
     ("text", "is_said"),
     [("y\n3,5\n-4,25\n", True), ("y\n3,5\nrow,2\n", False), ("y\n3;5\n4;25\n", False)],

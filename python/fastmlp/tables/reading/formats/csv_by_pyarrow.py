@@ -20,6 +20,7 @@ from fastmlp.tables.reading.table import Column, ColumnStore
 _BLOCK: Final = 1 << 18  # pyarrow reads 32 of them ahead
 _JOINED: Final = 1 << 21
 """Bytes of text whose blocks are joined: each piece of a column costs some time."""
+_COPIED: Final = 1 << 23
 _LARGEST_BLOCK: Final = 1 << 30
 _FIRST_ROWS: Final = 500
 _RELEASED: Final = 1 << 25
@@ -187,7 +188,7 @@ class _Parsed:
         self.texts: dict[str, list[Any]] = {name: [] for name in names if name not in numeric}
         growing: GrowingNumbers | None = None
         unused = 0
-        with content.open(start) as file, _in_reused_buffers(file) as source:
+        with content.open(start) as file, _without_python(file) as source:
             batches = _batches(reader, source, dialect, types, skipped, block)
             for batch in _joined(batches, max(1, _JOINED // block)):
                 cells_of = dict(zip(names, batch.columns, strict=True))
@@ -211,13 +212,23 @@ class _Parsed:
         self.numbers = {} if growing is None else growing.columns
 
 
-def _in_reused_buffers(file: Any) -> Any:
-    """Return a file of the system as pyarrow reads it in less time than by Python; others as given.
+def _without_python(file: Any) -> Any:
+    """Return a file, or a text in memory that is not large, as pyarrow reads it; others as given.
 
-    Python allocates new memory for each block.
+    A thread of pyarrow reads ahead, and may release the file a little after its last block. Where
+    that needs Python, a process that ends at this moment is aborted. And Python allocates new
+    memory for each block.
     """
     import pyarrow as pa  # noqa: PLC0415
 
+    if isinstance(file, io.BytesIO):
+        text = file.read(_COPIED + 1)
+        if len(text) > _COPIED:
+            file.seek(-len(text), io.SEEK_CUR)
+            return file
+        copy = pa.allocate_buffer(len(text))
+        np.frombuffer(copy, np.uint8)[:] = np.frombuffer(text, np.uint8)
+        return pa.BufferReader(copy)
     if not isinstance(getattr(file, "raw", None), io.FileIO):
         return file
     try:
