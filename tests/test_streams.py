@@ -163,6 +163,26 @@ def test_the_order_is_that_of_the_reference(block_rows, window_rows):
             assert order.tolist() == sample_order(2**63 + 5, epoch, sum(block_rows))
 
 
+def test_a_stream_that_grows_is_trained_on_as_it_was_at_first(data):
+    X, y, _ = data
+
+    class Growing(fm.Stream):
+        n_features = X.shape[1]
+        block_rows = (10, 20)
+
+        def read(self, start, stop):
+            return X[start:stop], y[start:stop]
+
+    stream, net, twin = Growing(), network(), network()
+    twin.fit(Growing(), epochs=3)
+
+    def grow(*_):
+        stream.block_rows = (10, 20, 30, 40)
+
+    net.fit(stream, epochs=3, callbacks=grow)
+    assert net.parameters.tobytes() == twin.parameters.tobytes()
+
+
 def test_files(data, tmp_path):
     X, y, weight = data
     np.save(tmp_path / "X.npy", X.astype(np.float64))

@@ -57,6 +57,9 @@ class Stream(ABC):
     def read(self, start: int, stop: int) -> Rows:
         """Return the rows `start` to `stop` - 1 of the stream, which are in one block.
 
+        Ctrl-C during a fit waits until it returns, lest the next fit reads at the same time; a
+        second one does not.
+
         Returns
         -------
         tuple (X, y) or (X, y, sample_weight)

@@ -116,9 +116,10 @@ def chunks(
         yield from _chunks_of_rows(stream, demands, epochs, free)
         return
     read, rows = stream.reader(), window_rows(stream)
+    sizes = block_sizes(stream)  # once: a file may grow meanwhile
     for epoch in range(epochs.first, epochs.last):
         buffer, filled, done = free(), 0, 0
-        drawn = windows(block_sizes(stream), rows, epochs.seed, epoch, shuffle=epochs.shuffle)
+        drawn = windows(sizes, rows, epochs.seed, epoch, shuffle=epochs.shuffle)
         for window in drawn:
             _fill(buffer, filled, window, read, stream, demands)
             filled += len(window)
