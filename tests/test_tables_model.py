@@ -611,6 +611,30 @@ def test_warnings_point_to_the_line_of_the_user(of):
     assert [warning.filename for warning in warned] == [__file__]
 
 
+def test_a_report_shows_control_characters_of_names_as_escapes():
+    table = {
+        "two\nlines\x1b[31m": np.arange(40) ** 0.5,
+        "größe": np.arange(40) % 7,
+        "y": [1, 2] * 20,
+    }
+    lines = str(fm.TabularModel(**QUICK | {"epochs": 1}).fit(table, "y").columns).split("\n")
+    assert [line.split("  ")[0] for line in lines] == [r"two\nlines\x1b[31m", "größe"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("2020-01-0{}", "the target is dates, as words"),
+        ("1{}:30", "the target is times of day, as words"),
+        ("day {}", "the target is text"),
+    ],
+)
+def test_the_reason_says_that_a_target_holds_dates(cell, reason):
+    table = {"x": np.arange(60), "y": [cell.format(1 + i % 4) for i in range(60)]}
+    model = fm.TabularModel(**QUICK | {"epochs": 1}).fit(table, "y")
+    assert (model.target.task, model.target.reason) == ("classification", reason)
+
+
 @pytest.mark.parametrize("weights", [None, np.arange(90.0)])
 def test_score_is_accuracy_or_r2(houses, flowers, weights):
     metrics = pytest.importorskip("sklearn.metrics")

@@ -63,7 +63,9 @@ class Columns(tuple[ColumnReport, ...]):
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= 30 else f"{name[:27]}..."
+    """Return a name for a line of a terminal: not long, and without control characters."""
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
+    return shown if len(shown) <= 30 else f"{shown[:27]}..."
 
 
 def how(kind: Kind, encoder: Encoder) -> str:

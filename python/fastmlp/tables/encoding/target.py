@@ -43,6 +43,7 @@ Task = Literal["classification", "regression", "labels"]
 Label = str | int | float | bool
 
 MOST_GUESSED_CLASSES: Final = 20
+_TIMES: Final = {"date": "dates", "time of day": "times of day"}
 _ZERO_AND_ONE: Final = ("0", "1")
 
 
@@ -297,7 +298,10 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
     if isinstance(column := _typed(column, table.decimal), Text):
         kind = kind_of(column, rows, name, table.decimal)
         if kind.name != "number":
-            return "classification", "the target is text"
+            what = _TIMES.get(kind.name)
+            return "classification", f"the target is {what}, as words" if what else (
+                "the target is text"
+            )
         values = _numeric(table, rows, name) if insist else np.array([0.5])
     else:
         values = _numeric(table, rows, name)
