@@ -455,6 +455,14 @@ ARFF = """% a comment
 def test_arff(save):
     table = read(save(ARFF, "data.txt"))
     assert plain(table) == {"length": [5.1, None, 2.0], "the kind": ["1", "a b", "2"]}
+    assert not table.notes
+    for cell in ("it's, ok", 'an "old" one', "plain's", "'"):
+        quoted = f'"{cell}"' if "'" in cell else f"'{cell}'"
+        text = f"@relation r\n@attribute a string\n@attribute y real\n@data\n{quoted},1\n"
+        assert plain(read(save(text, "data.arff"))) == {"a": [cell], "y": [1.0]}
+    assert read(save(f"{ARFF}3,maybe\n4,'x y'\n", "data.arff")).notes == [
+        "column 'the kind': 'maybe' is none of the values that the file declares"
+    ]
     assert_refused(save(ARFF + "1,2,3\n", "data.arff"), "line 10: number of cells is 3")
     assert_refused(save(ARFF + "{0 1}\n", "data.arff"), "line 10: sparse ARFF")
 

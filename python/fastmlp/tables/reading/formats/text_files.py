@@ -31,6 +31,8 @@ _ATTRIBUTE: Final = re.compile(
     r"@attribute\s+('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\S+)\s+(.+)", re.IGNORECASE
 )
 
+_OPENING_QUOTES: Final = re.compile(r"""(?:^|,)\s*(["'])""")
+
 BEGINNING: Final = 100_000
 """Bytes that tell what a text file is."""
 _FIRST_ROWS: Final = 500
@@ -189,7 +191,7 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
             match = _ATTRIBUTE.match(line.strip())
             if match is None:
                 raise DataError(f"{source}: line {number + 1} declares no attribute")
-            attributes.append((match[1].strip("'\""), match[2].strip().lower()))
+            attributes.append((match[1].strip("'\""), match[2].strip()))
     names, notes = unique_names([name for name, _ in attributes])
     rows = [
         _arff_row(source, number, line, len(names))
@@ -201,22 +203,34 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
     columns: dict[str, Column] = {}
     for j, (name, (_, kind)) in enumerate(zip(names, attributes, strict=True)):
         text = Untyped.of(None if row[j] == "?" else row[j] for row in rows)
-        numeric = kind.startswith(("numeric", "real", "integer")) and name not in words
+        numeric = kind.lower().startswith(("numeric", "real", "integer")) and name not in words
         columns[name] = cells.typed(text.text(), ".") if numeric else text
+        if kind.startswith("{"):
+            declared = set(_arff_cells(kind[1 : kind.rfind("}")]))
+            other = next((value for value in text.values if value not in declared), "")
+            if other:
+                said = f"{brief(other)} is none of the values that the file declares"
+                notes.append(f"column {brief(name)}: {said}")
     return Table(source, columns, notes=notes)
+
+
+def _arff_cells(line: str) -> list[str]:
+    """Return the cells of a row, or the values that an attribute declares."""
+    quote = "'" if "'" in _OPENING_QUOTES.findall(line) else '"'
+    row = next(csv.reader([line], quotechar=quote, skipinitialspace=True, escapechar="\\"), [])
+    return [cell.strip() for cell in row]
 
 
 def _arff_row(source: str, number: int, line: str, width: int) -> list[str]:
     if line.lstrip().startswith("{"):
         raise DataError(f"{source}: line {number}: sparse ARFF is not read")
-    quote = '"' if '"' in line and "'" not in line else "'"
-    row = next(csv.reader([line], quotechar=quote, skipinitialspace=True, escapechar="\\"), [])
+    row = _arff_cells(line)
     if len(row) != width:
         raise DataError(
             f"{source}: line {number}: number of cells is {len(row)}, but there are {width} "
             "attributes"
         )
-    return [cell.strip() for cell in row]
+    return row
 
 
 def is_svmlight(data: bytes) -> bool:
