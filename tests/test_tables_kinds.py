@@ -1,6 +1,7 @@
 """What columns are taken for, and dates."""
 
 import datetime as dt
+import pickle
 import re
 
 import numpy as np
@@ -356,3 +357,16 @@ def test_numbers_with_a_word_are_noted(form, cell):
     found = [note for note in model.notes if "leave the words out" in note]
     assert len(found) == bool(cell)
     assert all(f"have a word beside them, as in '{cell}'" in note for note in found)
+
+
+def test_what_is_made_of_strings_is_kept_but_not_sent_to_others():
+    strings = Strings.of(["1.5", "größe", "3"])
+    found, bad = cells.numbers(strings, ".")
+    assert cells.numbers(strings, ".")[0] is found
+    assert cells.numbers(strings, ",")[0].tolist()[2] == 3.0
+    days = Strings.of(["2020-01-01", "2020-02-30"])
+    assert dates.days(days, "iso") is dates.days(days, "iso")
+    assert np.isnan(dates.days(days, "month first")).tolist() == [False, True]
+    copy = pickle.loads(pickle.dumps(strings))
+    assert (list(copy), copy.parsed) == (["1.5", "größe", "3"], {})
+    assert bad.tolist() == [False, True, False]

@@ -68,6 +68,9 @@ class Strings(Sequence[str]):
         self._characters, self._ends = characters, ends
         self.parsed: dict[Any, Any] = {}
 
+    def __reduce__(self) -> tuple[type["Strings"], tuple[NDArray[np.uint8], NDArray[Any]]]:
+        return Strings, (self._characters, self._ends)  # nothing of what was made of them
+
     @classmethod
     def of(cls, values: Sequence[str]) -> "Strings":
         """Return values in one buffer."""

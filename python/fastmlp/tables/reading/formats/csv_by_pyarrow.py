@@ -21,6 +21,7 @@ _BLOCK: Final = 1 << 18  # pyarrow reads 32 of them ahead
 _JOINED: Final = 1 << 21
 """Bytes of text whose blocks are joined: each piece of a column costs some time."""
 _COPIED: Final = 1 << 23
+"""Bytes of text in memory up to which pyarrow has a copy of its own."""
 _LARGEST_BLOCK: Final = 1 << 30
 _FIRST_ROWS: Final = 500
 _RELEASED: Final = 1 << 25
