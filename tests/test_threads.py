@@ -76,6 +76,12 @@ def test_environment(printed, env, expected):
     assert printed(GET, **env) == [str(expected)]
 
 
+def test_openmp_limit_is_that_of_the_import(printed):
+    code = "import os, fastmlp as fm; os.environ['OMP_NUM_THREADS'] = '1'"
+    env = {"OMP_NUM_THREADS": "7", "FASTMLP_EXACT_THREADS": "1"}
+    assert printed(f"{code}; print(fm.get_num_threads())", **env) == ["7"]
+
+
 @pytest.mark.parametrize(
     "env", [{}, {"FASTMLP_NUM_THREADS": "1000000"}, {"OMP_NUM_THREADS": "many"}]
 )

@@ -72,7 +72,6 @@ int main() {
 #if !defined(_WIN32)
     setenv("FASTMLP_EXACT_THREADS", "1", 1);
     unsetenv("FASTMLP_NUM_THREADS");
-    unsetenv("OMP_NUM_THREADS");
     test_limits();
 #endif
     test_parsing();

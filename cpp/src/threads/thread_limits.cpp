@@ -54,6 +54,11 @@ std::string_view environment(const char* name) {
     return value == nullptr ? std::string_view{} : trimmed(value);
 }
 
+/// OMP_NUM_THREADS when this library was loaded, as OpenMP reads it; an invalid value is ignored,
+/// as by OpenMP. Later it may be meant for others: Dask sets it where it starts workers.
+const int openmp_limit =
+    parse_thread_count(environment("OMP_NUM_THREADS"), true).value_or(kNoLimit);
+
 /// The limit set by the environment, kNoLimit if none.
 int environment_limit() {
     constexpr const char* kName = "FASTMLP_NUM_THREADS";
@@ -62,8 +67,7 @@ int environment_limit() {
         throw std::invalid_argument(std::string(kName) + " must be an integer >= 1, got '" +
                                     std::string(own) + "'");
     }
-    // An invalid value is ignored, as by OpenMP programs.
-    return parse_thread_count(environment("OMP_NUM_THREADS"), true).value_or(kNoLimit);
+    return openmp_limit;
 }
 
 int default_limit() {
