@@ -10,6 +10,7 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import reference
+from fastmlp.many import jobs
 from fastmlp.many.jobs import Data
 from fastmlp.network import model_of
 
@@ -138,6 +139,23 @@ def test_networks_that_do_not_go_together(blobs):
     own = fm.Network([4, 3], loss=lambda h, y, g: 0.0)
     with pytest.raises(ValueError, match="custom loss"):
         fm.train_many([own], X, y)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_error_in_making_a_history_ends_all(blobs, monkeypatch, n_threads):
+    made = []
+
+    def fails(*args, **kwargs):
+        made.append(args)
+        raise MemoryError("no history")
+
+    monkeypatch.setattr(jobs, "history_of", fails)
+    nets = networks(40)
+    with pytest.raises(MemoryError, match="no history"):
+        fm.train_many(nets, *blobs, 2, n_threads=n_threads)
+    assert len(made) == 1
+    for net in nets:
+        net.fit(*blobs, 1)  # is free again
 
 
 @pytest.mark.no_sanitizer

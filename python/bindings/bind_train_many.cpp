@@ -39,8 +39,8 @@ TrainJob<T> borrow_job(const Job& job) {
         options.row_count = static_cast<std::size_t>(rows.size());
     }
     return {&job.model.cast<LockedNetwork<T>&>().network,
-            borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights), options,
-            job.is_scaled};
+            borrow<T>(require_ready<T>(job.x, 2, "X")), borrow_targets<T>(job.y, weights),
+            std::move(options), job.is_scaled};
 }
 
 NumpyOrders orders_of_state(const py::object& words, std::size_t used, std::size_t rows) {
@@ -78,13 +78,32 @@ py::object outcome_of(TrainOutcome& outcome) {
     }
 }
 
+/// Calls ended(number, outcome) for jobs that are trained or diverged; other errors are raised when
+/// all have ended.
+void report(const py::object& ended, const std::vector<std::size_t>& jobs,
+            std::vector<TrainOutcome>& outcomes) {
+    for (const std::size_t i : jobs) {
+        py::object outcome;
+        try {
+            outcome = outcome_of(outcomes[i]);
+        } catch (...) {
+            continue;
+        }
+        call_python(ended, i, outcome);
+    }
+}
+
 /// In a thread that cannot handle signals `interruptible` would only ask for the GIL in vain, again
 /// and again.
 template <class T>
-py::list train_jobs(const std::vector<Job>& jobs, int n_threads, bool interruptible) {
+py::list train_jobs(const std::vector<Job>& jobs, int n_threads, bool interruptible,
+                    const py::object& ended) {
     std::vector<TrainJob<T>> borrowed;
     std::vector<Manner> manners;
     std::vector<LockedNetwork<T>*> models;
+    borrowed.reserve(jobs.size());
+    manners.reserve(jobs.size());
+    models.reserve(jobs.size());
     for (const Job& job : jobs) {
         borrowed.push_back(borrow_job<T>(job));
         manners.push_back(job.by());
@@ -97,16 +116,29 @@ py::list train_jobs(const std::vector<Job>& jobs, int n_threads, bool interrupti
         for (LockedNetwork<T>* model : models) {
             locks.push_back(std::make_unique<Training<T>>(*model, Access::kTraining, unlocked));
         }
-        outcomes = train_many_by(manners, borrowed, n_threads, [&]() -> bool {
+        const auto interrupted = [&]() -> bool {
             if (interruptible) check_signals(unlocked);
             return false;
-        });
+        };
+        JobsEnded report_ended;
+        if (!ended.is_none()) {
+            report_ended = [&](const std::vector<std::size_t>& some,
+                               std::vector<TrainOutcome>& all) {
+                const Unlocked::Locked locked(unlocked);
+                report(ended, some, all);
+            };
+        }
+        outcomes = train_many_by(manners, borrowed, n_threads, interrupted, report_ended);
     }
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (!jobs[i].manner.is_none()) jobs[i].manner.cast<Manner&>() = std::move(manners[i]);
     }
     py::list result;
-    for (TrainOutcome& outcome : outcomes) result.append(outcome_of(outcome));
+    for (TrainOutcome& outcome : outcomes) {
+        if (!ended.is_none() && !outcome.error) continue;
+        const py::object got = outcome_of(outcome);  // raises what is no divergence
+        if (ended.is_none()) result.append(got);
+    }
     return result;
 }
 
@@ -161,9 +193,9 @@ void bind_train_many(py::module_& module) {
     module.def("lanes_of32", &lanes_of<float>, py::arg("job"));
     module.def("lanes_of64", &lanes_of<double>, py::arg("job"));
     module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"),
-               py::arg("interruptible") = true);
+               py::arg("interruptible") = true, py::arg("ended") = py::none());
     module.def("train_many64", &train_jobs<double>, py::arg("jobs"), py::arg("n_threads"),
-               py::arg("interruptible") = true);
+               py::arg("interruptible") = true, py::arg("ended") = py::none());
 }
 
 }  // namespace fastmlp::bindings

@@ -522,8 +522,14 @@ class EpochReports:
 def lanes_of32(job: TrainJob) -> tuple[bytes | None, int]: ...
 def lanes_of64(job: TrainJob) -> tuple[bytes | None, int]: ...
 def train_many32(
-    jobs: Sequence[TrainJob], n_threads: int, interruptible: bool = True
+    jobs: Sequence[TrainJob],
+    n_threads: int,
+    interruptible: bool = True,
+    ended: Callable[[int, EpochReports | tuple[int, float, float]], None] | None = None,
 ) -> list[EpochReports | tuple[int, float, float]]: ...
 def train_many64(
-    jobs: Sequence[TrainJob], n_threads: int, interruptible: bool = True
+    jobs: Sequence[TrainJob],
+    n_threads: int,
+    interruptible: bool = True,
+    ended: Callable[[int, EpochReports | tuple[int, float, float]], None] | None = None,
 ) -> list[EpochReports | tuple[int, float, float]]: ...

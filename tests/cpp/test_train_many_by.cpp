@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
@@ -147,6 +149,52 @@ void rates_and_weights() {
     CHECK(lane_key(job, by).empty());
 }
 
+/// Each job is reported once, in the caller's thread, with what it has in the end; an exception,
+/// and an interrupt, ends all.
+void ended_jobs() {
+    const std::vector<float> x = numbers<float>(kRows * kFeatures, 1),
+                             y = numbers<float>(kRows * kOutputs, 2);
+    std::vector<Network<float>> networks;
+    std::vector<TrainJob<float>> jobs;
+    for (std::size_t i = 0; i < 100; ++i) {
+        networks.emplace_back(
+            kFeatures,
+            std::vector<Layer>{{i % 3 + 1, Activation::kRelu}, {kOutputs, Activation::kIdentity}},
+            Loss::kMeanSquaredError, i);
+        jobs.push_back({nullptr,
+                        {x.data(), kRows, kFeatures, kFeatures},
+                        Targets<float>::of_values({y.data(), kRows, kOutputs, kOutputs}),
+                        {}});
+        jobs.back().options.epochs = 3;
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].network = &networks[i];
+    for (const int n_threads : {1, 3}) {
+        std::vector<Manner> by(jobs.size());
+        std::vector<std::size_t> epochs(jobs.size());
+        const std::thread::id caller = std::this_thread::get_id();
+        const auto ended = [&](const std::vector<std::size_t>& some,
+                               const std::vector<TrainOutcome>& all) {
+            CHECK(std::this_thread::get_id() == caller);
+            for (const std::size_t i : some) epochs[i] += all[i].reports.size();
+        };
+        train_many_by<float>(by, jobs, n_threads, {}, ended);
+        CHECK(epochs == std::vector<std::size_t>(jobs.size(), 3));
+
+        std::size_t calls = 0;
+        const auto refuse = [&](const std::vector<std::size_t>&, const std::vector<TrainOutcome>&) {
+            ++calls;
+            throw std::length_error("enough");
+        };
+        CHECK(check::throws<std::length_error>(
+            [&] { train_many_by<float>(by, jobs, n_threads, {}, refuse); }));
+        CHECK(calls == 1);
+        const auto interrupted = [] { return true; };
+        CHECK(check::throws<Interrupted>(
+            [&] { train_many_by<float>(by, jobs, n_threads, interrupted, refuse); }));
+        CHECK(calls == 1);
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -159,5 +207,6 @@ int main() {
     same_bits<float>(Optimizer::Kind::kAdam, 0);
     same_bits<double>(Optimizer::Kind::kAdam, 0);
     rates_and_weights();
+    ended_jobs();
     return check::report();
 }

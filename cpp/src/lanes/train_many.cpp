@@ -1,6 +1,7 @@
 #include <atomic>
 #include <chrono>
-#include <thread>
+#include <condition_variable>
+#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -44,14 +45,15 @@ std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& job
 }
 
 /// Distributes units of jobs one by one to free threads. Only the caller's thread may poll for
-/// interrupts; it then stops the others, and continues to poll while they finish.
+/// interrupts, and report which jobs have ended; if it has to stop, it stops the others, and
+/// continues to poll while they finish.
 template <class T>
 class Queue {
 public:
     Queue(const std::vector<TrainJob<T>>& jobs, std::vector<Manner>& manners,
-          const std::function<bool()>& interrupted)
+          const std::function<bool()>& interrupted, const JobsEnded& ended)
         : jobs_(jobs), manners_(manners), units_(divide(jobs, manners)), interrupted_(interrupted),
-          outcomes_(jobs.size()) {}
+          ended_(ended), outcomes_(jobs.size()), order_(units_.size()) {}
 
     std::size_t units() const { return units_.size(); }
 
@@ -62,11 +64,12 @@ public:
             } else {
                 run_in_lanes(units_[i], caller);
             }
-            done_.fetch_add(1);
+            end(i);
+            if (caller) report(ended_units());
         }
-        while (caller && done_.load() < units_.size()) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        while (caller && reported_ < units_.size()) {
             ask(caller);
+            report(wait_for_ended());
         }
     }
 
@@ -77,17 +80,51 @@ public:
     }
 
 private:
-    /// Whether to stop. An exception of `interrupted` is kept until all other threads have stopped.
+    /// Whether to stop.
     bool ask(bool caller) {
         if (caller && interrupted_ && !stop_.load()) {
-            try {
-                if (interrupted_()) stop_.store(true);
-            } catch (...) {
-                error_ = std::current_exception();
-                stop_.store(true);
-            }
+            keep_error([this] { stop_.store(interrupted_()); });
         }
         return stop_.load();
+    }
+
+    /// An exception of the caller's functions is kept until all other threads have stopped.
+    template <class Call>
+    void keep_error(Call call) {
+        try {
+            call();
+        } catch (...) {
+            error_ = std::current_exception();
+            stop_.store(true);
+        }
+    }
+
+    void end(std::size_t unit) {
+        const std::lock_guard lock(mutex_);
+        order_[ended_units_++] = unit;
+        has_ended_.notify_one();
+    }
+
+    /// How many units have ended.
+    std::size_t ended_units() {
+        const std::lock_guard lock(mutex_);
+        return ended_units_;
+    }
+
+    /// The same, as soon as one is to be reported, or after two milliseconds.
+    std::size_t wait_for_ended() {
+        std::unique_lock lock(mutex_);
+        has_ended_.wait_for(lock, std::chrono::milliseconds(2),
+                            [this] { return ended_units_ > reported_; });
+        return ended_units_;
+    }
+
+    /// Reports the first units of `order_`, `count` in all, unless all are to stop.
+    void report(std::size_t count) {
+        for (; reported_ < count; ++reported_) {
+            if (!ended_ || stop_.load()) continue;
+            keep_error([this] { ended_(units_[order_[reported_]], outcomes_); });
+        }
     }
 
     void run(std::size_t i, bool caller) {
@@ -143,10 +180,16 @@ private:
     std::vector<Manner>& manners_;                 ///< of the jobs
     std::vector<std::vector<std::size_t>> units_;  ///< jobs that one thread trains together
     const std::function<bool()>& interrupted_;
+    const JobsEnded& ended_;
     std::vector<TrainOutcome> outcomes_;
-    std::atomic<std::size_t> next_{0}, done_{0};
+    std::atomic<std::size_t> next_{0};
     std::atomic<bool> stop_{false};
     std::exception_ptr error_;
+    std::mutex mutex_;  ///< of `order_` and `ended_units_`
+    std::condition_variable has_ended_;
+    std::vector<std::size_t> order_;  ///< in which units ended
+    std::size_t ended_units_ = 0;
+    std::size_t reported_ = 0;  ///< units, by the caller's thread
 };
 
 /// Throws std::invalid_argument for a job without a network, and for two of one, which would train
@@ -195,9 +238,10 @@ std::vector<TrainOutcome> train_many(const std::vector<TrainJob<T>>& jobs, int n
 template <class T>
 std::vector<TrainOutcome> train_many_by(std::vector<Manner>& manners,
                                         const std::vector<TrainJob<T>>& jobs, int n_threads,
-                                        const std::function<bool()>& interrupted) {
+                                        const std::function<bool()>& interrupted,
+                                        const JobsEnded& ended) {
     check_networks(jobs);
-    Queue<T> queue(jobs, manners, interrupted);
+    Queue<T> queue(jobs, manners, interrupted, ended);
     const auto most = static_cast<int>(std::min<std::size_t>(queue.units(), ThreadTeam::kMaxSize));
     ThreadTeam team(std::max(1, std::min(threads_allowed(n_threads), most)));
     team.run([&](int rank) { queue.work(rank == 0); });
@@ -210,9 +254,9 @@ template std::vector<TrainOutcome> train_many(const std::vector<TrainJob<double>
                                               const std::function<bool()>&);
 template std::vector<TrainOutcome> train_many_by(std::vector<Manner>&,
                                                  const std::vector<TrainJob<float>>&, int,
-                                                 const std::function<bool()>&);
+                                                 const std::function<bool()>&, const JobsEnded&);
 template std::vector<TrainOutcome> train_many_by(std::vector<Manner>&,
                                                  const std::vector<TrainJob<double>>&, int,
-                                                 const std::function<bool()>&);
+                                                 const std::function<bool()>&, const JobsEnded&);
 
 }  // namespace fastmlp

@@ -7,6 +7,7 @@ one epoch for all networks, with the steps of their own ``fit``, and then the wo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Data:
         for name, values in (("X", X), ("y", samples.y), ("sample_weight", samples.weight)):
             if values is None:
                 continue
-            if any(np.may_share_memory(values, each) for each in self._parameters):
+            if any(map(partial(np.may_share_memory, values), self._parameters)):
                 raise ValueError(f"{name} must not share memory with the parameters of a network")
 
     def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
@@ -227,10 +228,10 @@ class Job:
         return not self.loop.end_epoch(reports[0])
 
     def leave_no_trace(self) -> None:
-        """Undo what precedes the first epoch if that diverged, as ``fit`` does."""
+        """Undo what precedes the first epoch, which diverged, as ``fit`` does."""
         epoch, names, scalings = self.before
         core = self.model.core
-        if isinstance(self.outcome, DivergenceError) and core.epoch == epoch:
+        if core.epoch == epoch:
             self.model.feature_names = names
             put = (core.set_input_scaling, core.set_output_scaling)
             for scaling, setter in zip(scalings, put, strict=True):
@@ -238,8 +239,7 @@ class Job:
 
     def explain(self) -> None:
         """Say of a training that diverged if its network had no numbers before."""
-        if not isinstance(self.outcome, DivergenceError):
-            return
+        assert isinstance(self.outcome, DivergenceError)
         if not np.isfinite(self.model.core.parameters).all():  # although restored
             self.outcome.add_note(
                 "the network had parameters that are not finite before: set them, or create it "
@@ -317,13 +317,18 @@ def _weigh_classes(job: Job, class_weight: Any) -> None:
 
 
 def train_at_once(jobs: list[Job], n_threads: int) -> None:
-    """Train all networks in one call of the core, without anything that follows them."""
+    """Train all networks in one call of the core, without anything that follows them.
+
+    The history of a network is made while others are still trained.
+    """
     before: tuple[list[float], ...] = [], []
-    outcomes = _train(jobs[0].model)([job.core_job() for job in jobs], n_threads)
-    for job, outcome in zip(jobs, outcomes, strict=True):
+
+    def ended(i: int, outcome: Any) -> None:
+        nonlocal before
+        job = jobs[i]
         if isinstance(outcome, tuple):
             job.outcome = diverged(outcome)
-            continue
+            return
         job.outcome = history_of(outcome, job.model, range(len(job)), n_threads=1)
         # Networks side by side share these numbers, and so the objects.
         shared = job.outcome.epoch_seconds, job.outcome.learning_rate
@@ -331,6 +336,8 @@ def train_at_once(jobs: list[Job], n_threads: int) -> None:
             if series == last:
                 series[:] = last
         before = shared
+
+    _train(jobs[0].model)([job.core_job() for job in jobs], n_threads, ended=ended)
 
 
 def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Following) -> None:
@@ -389,5 +396,5 @@ def diverged(outcome: tuple[int, float, float]) -> DivergenceError:
     return DivergenceError(epoch + 1, loss, rate)
 
 
-def _train(model: Model) -> Callable[[list[_core.TrainJob], int], list[Any]]:
+def _train(model: Model) -> Callable[..., list[Any]]:
     return _core.train_many32 if model.dtype == np.float32 else _core.train_many64

@@ -229,8 +229,9 @@ class _Call:
             training = _prepared(jobs, self.followers, verbose=options[0].verbose)
             training(_validation.n_threads(self.common["n_threads"]))
             for job in jobs:
-                job.leave_no_trace()
-                job.explain()
+                if isinstance(job.outcome, DivergenceError):
+                    job.leave_no_trace()
+                    job.explain()
         return [job.outcome for job in jobs]
 
 
@@ -364,12 +365,13 @@ def _options(models: list[Model], each: dict[str, list[Any]], **common: Any) -> 
     """Return the options of each network; the same object for those that have the same."""
     read: dict[Any, FitOptions] = {}
     options = []
-    for i, model in enumerate(models):
-        own = {name: values[i] for name, values in each.items()}
-        kind: Any = (*map(id, own.values()), model.outputs, model.loss, model.loss.heads)
-        if own["checkpoint"] is not None:
+    objects = zip(*(map(id, values) for values in each.values()), strict=True)
+    for i, (model, given) in enumerate(zip(models, objects, strict=True)):
+        kind: Any = given, model.outputs, model.loss, model.loss.heads
+        if each["checkpoint"][i] is not None:
             kind = i
         if kind not in read:
+            own = {name: values[i] for name, values in each.items()}
             read[kind] = read_options(model, **common, **own)
             rate = getattr(read[kind].optimizer, "learning_rate", None)
             if callable(rate):
