@@ -1,6 +1,7 @@
 """Searches and ensembles of `fastmlp.sklearn`, beside scikit-learn's."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastmlp as fm
@@ -26,6 +27,7 @@ from fastmlp.sklearn import (
     MLPEnsembleRegressor,
     MLPRegressor,
     RandomizedSearchCV,
+    labels,
 )
 
 # Fits that are far too short; no instruction set changes what is tested here.
@@ -79,6 +81,26 @@ def test_accuracies_are_those_of_scikit_learn(y):
     with pytest.raises(type(theirs.value)) as ours:
         mlp.score(X, other)
     assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize(
+    "y", [Y, Y == 1, Y.astype(np.int8), 1 - 2 * (Y == 1), np.zeros(9, np.uint16), Y + 0.0, WORDS]
+)
+def test_labels_are_read_as_by_scikit_learn(y):
+    got, want = labels.fitted_binarizer(y), LabelBinarizer().fit(y)
+    assert vars(got).keys() == vars(want).keys()
+    assert (got.y_type_, got.sparse_input_) == (want.y_type_, want.sparse_input_)
+    np.testing.assert_array_equal(got.classes_, want.classes_, strict=True)
+
+
+def test_as_many_labels_as_samples_warn_as_in_scikit_learn():
+    messages = []
+    for fit in (labels.fitted_binarizer, LabelBinarizer().fit):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fit(np.arange(90))
+        messages.append([str(each.message) for each in caught])  # some versions warn
+    assert messages[0] == messages[1]
 
 
 def test_random_searches():

@@ -5,7 +5,7 @@ import pickle
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import product
 from typing import Any, Self
 
@@ -200,7 +200,7 @@ class _FittedSteps:
                 except BaseException as error:
                     future.set_exception(error)
                     raise
-            with computing():
+            with nullcontext() if future.done() else computing():
                 transformed, fitted = future.result()
             # The next step may change its input in place.
             return (transformed.copy() if hasattr(transformed, "copy") else transformed), fitted
