@@ -484,7 +484,7 @@ def test_large_cells_and_blocks(table, monkeypatch):
 def test_text_of_several_blocks_with_few_words_and_many(tmp_path, monkeypatch, counts):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(csv_by_pyarrow, "_BLOCK", 1 << 12)
-    monkeypatch.setattr(csv_by_pyarrow, "_JOINED", 1 << 14)
+    monkeypatch.setattr(csv_by_pyarrow, "_JOINED", 4)
     cells = [f"w{row % count}" if row % 7 else "" for count in counts for row in range(50_000)]
     path = tmp_path / "table.csv"
     path.write_text("word,y\n" + "".join(f"{cell},x\n" for cell in cells))

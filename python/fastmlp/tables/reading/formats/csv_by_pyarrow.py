@@ -18,8 +18,11 @@ from fastmlp.tables.reading.stored_numbers import GrowingNumbers
 from fastmlp.tables.reading.table import Column, ColumnStore
 
 _BLOCK: Final = 1 << 18  # pyarrow reads 32 of them ahead
-_JOINED: Final = 1 << 21
-"""Bytes of text whose blocks are joined: each piece of a column costs some time."""
+_BLOCK_OF_COLUMN: Final = 1 << 9
+"""Bytes of a block for each of many columns: each piece of a column costs some time."""
+_JOINED: Final = 8
+"""Blocks whose pieces are joined."""
+_MOST_JOINED: Final = 1 << 25  # bytes
 _COPIED: Final = 1 << 23
 """Bytes of text in memory up to which pyarrow has a copy of its own."""
 _LARGEST_BLOCK: Final = 1 << 30
@@ -110,7 +113,7 @@ def _parsed(
     """Return what `parse` returns; again if a column is not numbers, or a row exceeds a block."""
     import pyarrow as pa  # noqa: PLC0415
 
-    block, retries = _BLOCK, 0
+    block, retries = max(_BLOCK, _BLOCK_OF_COLUMN * len(names)), 0
     while True:
         try:
             found = parse(numeric, block)
@@ -191,14 +194,15 @@ class _Parsed:
         unused = 0
         with content.open(start) as file, _without_python(file) as source:
             batches = _batches(reader, source, dialect, types, skipped, block)
-            for batch in _joined(batches, max(1, _JOINED // block)):
+            count = max(1, min(_JOINED, _MOST_JOINED // block))
+            for batch in _joined(batches, count):
                 cells_of = dict(zip(names, batch.columns, strict=True))
                 pieces = {name: arrow_numbers(cells_of[name]) for name in numeric}
                 self.odd = {name for name, piece in pieces.items() if piece is None}
                 if self.odd:
                     return
                 if growing is None and numeric:  # blocks of equal size have about as many rows
-                    rows = len(batch) * (content.size / min(max(block, _JOINED), content.size))
+                    rows = len(batch) * (content.size / min(count * block, content.size))
                     growing = GrowingNumbers(list(numeric), int(1.1 * rows))
                 if growing is not None:
                     for name, piece in pieces.items():
