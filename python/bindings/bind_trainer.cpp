@@ -119,7 +119,6 @@ void bind_schedule(py::module_& module) {
             "factor_at",
             [](const Schedule& s, std::size_t step, std::size_t steps_per_epoch,
                std::size_t epochs) {
-                check_schedule(s);
                 return schedule_factor(s,
                                        {step, std::max<std::size_t>(1, steps_per_epoch), epochs});
             },

@@ -181,6 +181,19 @@ void test_layers_that_are_not_there() {
     CHECK(network.weights(1).size() == 40 && constant.biases(1).size() == 2);
 }
 
+/// An integer is divided by both.
+void test_schedules_of_no_epochs_or_steps() {
+    fastmlp::Schedule schedule;
+    schedule.kind = fastmlp::Schedule::Kind::kStep;
+    schedule.factor = 0.5;
+    CHECK(fastmlp::schedule_factor(schedule, {3, 2, 4}) == 0.5);
+    CHECK(refusal([&] { fastmlp::schedule_factor(schedule, {3, 0, 4}); }) ==
+          "steps_per_epoch must be at least 1, got 0");
+    schedule.every = 0;
+    CHECK(refusal([&] { fastmlp::schedule_factor(schedule, {3, 2, 4}); }) ==
+          "every must be at least 1, got 0");
+}
+
 /// A variance below 0 would make every prediction NaN.
 void test_variances_below_0() {
     fastmlp::Layer hidden{3, Activation::kRelu};
@@ -210,6 +223,7 @@ int main() {
     test_rows_that_are_not_finite();
     test_scalings();
     test_layers_that_are_not_there();
+    test_schedules_of_no_epochs_or_steps();
     test_variances_below_0();
     return check::report();
 }

@@ -42,7 +42,8 @@ struct Progress {
     std::size_t epochs;           ///< to be trained
 };
 
-/// The factor of a step. The order of operations is fixed: the same bits on every platform.
+/// The factor of a step. The order of operations is fixed: the same bits on every platform. Throws
+/// std::invalid_argument if a number of the schedule is out of its range, or steps_per_epoch is 0.
 FASTMLP_API double schedule_factor(const Schedule& schedule, const Progress& at);
 
 /// Throws std::invalid_argument if a number is out of its range.

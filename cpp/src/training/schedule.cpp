@@ -58,6 +58,8 @@ double base_factor(const Schedule& s, std::size_t now, std::size_t steps_per_epo
 }  // namespace
 
 double schedule_factor(const Schedule& schedule, const Progress& at) {
+    check_schedule(schedule);
+    require(at.steps_per_epoch > 0, "steps_per_epoch", "at least 1", 0);
     const std::size_t begin = schedule.shift ? schedule.warm_up : 0;
     const std::size_t now = at.step > begin ? at.step - begin : 0;
     const std::size_t all = at.epochs * at.steps_per_epoch, steps = all > begin ? all - begin : 1;
