@@ -84,7 +84,11 @@ def test_accuracies_are_those_of_scikit_learn(y):
 
 
 @pytest.mark.parametrize(
-    "y", [Y, Y == 1, Y.astype(np.int8), 1 - 2 * (Y == 1), np.zeros(9, np.uint16), Y + 0.0, WORDS]
+    "y",
+    [
+        *(Y, Y == 1, Y.astype(np.int8), Y.astype(">i4"), Y.astype("<i4"), 1 - 2 * (Y == 1)),
+        *(np.zeros(9, np.uint16), Y + 0.0, WORDS),
+    ],
 )
 def test_labels_are_read_as_by_scikit_learn(y):
     got, want = labels.fitted_binarizer(y), LabelBinarizer().fit(y)

@@ -123,7 +123,7 @@ def fitted_binarizer(y: Any) -> LabelBinarizer:
     Its checks, a tenth of what Python does in a short fit, find nothing in integers of few classes.
     """
     binarizer = LabelBinarizer()
-    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu":
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative:
         classes = np.unique(y)
         if 0 < 2 * len(classes) <= len(y):  # of more, type_of_target may warn
             binarizer.classes_, binarizer.sparse_input_ = classes, False
