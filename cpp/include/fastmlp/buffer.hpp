@@ -13,8 +13,9 @@
 
 namespace fastmlp {
 
-/// Asks the system for large pages for memory that has not been written yet. May have no effect.
-FASTMLP_API void prefer_large_pages(void* memory, std::size_t bytes) noexcept;
+/// Memory for a `Buffer`, which may be that of an earlier one; null if there is none.
+FASTMLP_API void* allocate_buffer(std::size_t bytes) noexcept;
+FASTMLP_API void release_buffer(void* memory, std::size_t bytes) noexcept;
 
 /// a * b; throws std::bad_alloc on overflow. Used for all sizes from outside.
 inline std::size_t checked_multiply(std::size_t a, std::size_t b) {
@@ -38,17 +39,15 @@ public:
         const std::size_t count = checked_add(size, kSlack);
         const std::size_t bytes = checked_multiply(count, sizeof(T));
         if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
-        // nothrow, because AddressSanitizer aborts the process if a throwing `new` fails.
-        data_ = static_cast<T*>(::operator new(bytes, kAlignment, std::nothrow));
+        data_ = static_cast<T*>(allocate_buffer(bytes));
         if (data_ == nullptr) throw std::bad_alloc();
-        if (bytes >= kLarge) prefer_large_pages(data_, bytes);
         try {
             for (std::size_t first = 0; first < count; first += kZeroedAtOnce) {
                 if (first > 0) look_for_interrupt();
                 std::fill_n(data_ + first, std::min(kZeroedAtOnce, count - first), T(0));
             }
         } catch (...) {
-            ::operator delete(data_, kAlignment);
+            release_buffer(data_, bytes);
             throw;
         }
     }
@@ -56,7 +55,7 @@ public:
     Buffer(std::shared_ptr<Buffer> whole, std::size_t first, std::size_t size)
         : data_(whole->data() + first), size_(size), whole_(std::move(whole)) {}
     ~Buffer() {
-        if (!whole_) ::operator delete(data_, kAlignment);
+        if (!whole_) release_buffer(data_, (size_ + kSlack) * sizeof(T));
     }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
@@ -79,8 +78,6 @@ public:
 
 private:
     static constexpr std::size_t kZeroedAtOnce = std::size_t{1} << 23;
-    static constexpr std::size_t kLarge = std::size_t{1} << 22;  // as in NumPy
-    static constexpr std::align_val_t kAlignment{128};           // two lines: the prefetcher's pair
 
     void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);
