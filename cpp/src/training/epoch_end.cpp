@@ -21,10 +21,11 @@ void EpochEnd<T>::begin(Network<T>& network, bool eager) {
 }
 
 template <class T>
-void EpochEnd<T>::save() {
+void EpochEnd<T>::save(bool is_last) {
     std::shared_ptr<const Network<T>> old;  // not destroyed under the lock: see ForkAware
     const std::lock_guard lock(mutex_);
-    if (network_ == nullptr || (!eager_ && !wanted_)) return;
+    const bool is_over = is_last && trainers_.size() == 1;
+    if (network_ == nullptr || !(wanted_ || (eager_ && !is_over))) return;
     old = std::move(copy_);
     const auto from = buffers();
     for (std::size_t i = 0; i < kParts; ++i) {

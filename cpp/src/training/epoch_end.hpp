@@ -25,8 +25,9 @@ public:
     /// The start of a training counts as an epoch end. Unless `eager`, nothing is saved before the
     /// first `read`. Trainings nest: one of `train_many` runs inside the call that waits for it.
     void begin(Network<T>& network, bool eager);
-    /// The parameters are those of an epoch end.
-    void save();
+    /// The parameters are those of an epoch end. After the last one of a training nothing goes back
+    /// to it, so it is saved only if other threads read.
+    void save(bool is_last = false);
     /// From now on every epoch end is saved, even before the first `read`.
     void expect_readers();
     /// Restores the network's buffers from the last save.

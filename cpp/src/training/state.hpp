@@ -116,10 +116,11 @@ public:
                         average.statistics->data() + mine.first);
     }
 
-    /// Marks an epoch end if everything in the network's buffers is finite; returns whether it is.
-    bool save_if_finite(const kernels::KernelTable<T>& kernel) {
+    /// Marks an epoch end, maybe the last one, if everything in the network's buffers is finite;
+    /// returns whether it is.
+    bool save_if_finite(const kernels::KernelTable<T>& kernel, bool is_last) {
         if (!all_finite(kernel, network_)) return false;
-        network_.epoch_end().save();
+        network_.epoch_end().save(is_last);
         return true;
     }
     /// Rolls the network's buffers back to the last epoch end, if this was requested.

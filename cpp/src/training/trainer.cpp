@@ -148,7 +148,8 @@ std::vector<EpochReport> Trainer<T>::run() {
         store();
         const std::uint32_t undone = network_.epoch();
         network_.set_epoch(undone + 1);
-        if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel)) {
+        const bool is_last = epoch + 1 == until && !options_.on_epoch;
+        if (!std::isfinite(report->loss) || !state_.save_if_finite(pass_.kernel, is_last)) {
             state_.restore();
             network_.set_epoch(undone);
             throw Diverged(epoch, report->loss, report->learning_rate);
