@@ -131,6 +131,42 @@ def test_targets(net, assert_unchanged, method, bad, error, message):
         getattr(net, method)(*arguments)
 
 
+INTEGERS = [
+    "?",
+    *(f"{order}{kind}{size}" for order in "<>" for kind in "iu" for size in (1, 2, 4, 8)),
+]
+
+
+def of_any_layout(labels):
+    """Return the same labels: adjacent, apart, backwards in memory, and not aligned."""
+    apart = np.repeat(labels, 3)[::3]
+    not_aligned = np.frombuffer(b"\0" + labels.tobytes(), labels.dtype, offset=1)
+    return labels, apart, labels[::-1].copy()[::-1], not_aligned
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_labels_of_any_integer_type(net, dtype):
+    labels = (Y % 2).astype(dtype)
+    expected = net.evaluate(X, [int(label) for label in labels])
+    for given in of_any_layout(labels):
+        assert np.array_equal(given, labels)
+        assert net.evaluate(X, given) == expected
+
+
+@pytest.mark.parametrize("dtype", INTEGERS[1:])
+def test_labels_of_any_integer_type_are_checked(net, assert_unchanged, dtype):
+    limits = np.iinfo(dtype)
+    for wrong in {3, int(limits.min), int(limits.max)} - {0}:
+        labels = Y.astype(dtype)
+        labels[5] = wrong
+        for given in of_any_layout(labels):
+            with (
+                assert_unchanged(net),
+                pytest.raises(ValueError, match=f"y contains label {wrong} at row 5"),
+            ):
+                net.fit(X, given)
+
+
 @pytest.mark.parametrize(
     ("outputs", "output", "bad", "message"),
     [

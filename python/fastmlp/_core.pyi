@@ -67,6 +67,7 @@ def draw_order(
 def first_non_finite(
     X: NDArray[Any], scale: NDArray[Any] | None = None, offset: NDArray[Any] | None = None
 ) -> int: ...
+def read_labels(y: NDArray[Any], classes: int, out: NDArray[np.int32]) -> int: ...
 
 class OptimizerKind(Enum):
     __pybind11_native_enum__: ClassVar[object]

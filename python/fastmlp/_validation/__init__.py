@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
+from functools import cache
 from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
@@ -127,16 +128,23 @@ def items(name: str, value: object, kind: str) -> list[Any]:
 def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
     """Return a learning rate that is still finite and above 0 when rounded to `dtype`."""
     result = positive("learning_rate", value)
-    limits = np.finfo(dtype)
-    if not float(limits.smallest_subnormal) <= result <= float(limits.max):
+    least, most = _limits(dtype)
+    if not least <= result <= most:
         raise ValueError(f"learning_rate={brief(value)} is not a positive finite number in {dtype}")
     return result
 
 
+@cache
+def _limits(dtype: np.dtype[np.floating]) -> tuple[float, float]:
+    """Return the least number above 0 of a type, and the largest one."""
+    limits = np.finfo(dtype)
+    return float(limits.smallest_subnormal), float(limits.max)
+
+
 def representable(name: str, value: float, dtype: np.dtype[np.floating]) -> float:
     """Return a nonnegative number that rounding to `dtype` makes neither infinite nor 0."""
-    limits = np.finfo(dtype)
-    if value != 0 and not float(limits.smallest_subnormal) <= value <= float(limits.max):
+    least, most = _limits(dtype)
+    if value != 0 and not least <= value <= most:
         raise ValueError(f"{name}={value!r} is beyond the range of {dtype}")
     return value
 

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import counted
-from fastmlp.data._conversion import converted, finite, first_outside, numbers, row_blocks
+from fastmlp.data._conversion import (
+    converted,
+    copied_labels,
+    finite,
+    first_outside,
+    numbers,
+    row_blocks,
+)
 
 _ENCODE_LABELS: Final = (
     "classes, y = np.unique(y, return_inverse=True) encodes labels as numbers of classes; "
@@ -191,18 +198,16 @@ def _finite_of_any_shape(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _labels(name: str, array: NDArray[Any], outputs: int) -> NDArray[np.int32]:
+    """Return a copy, always: labels are used as indices, so no callback may change them."""
     if array.dtype.kind == "f":
         raise _no_labels(name, array, outputs)
-    if array.dtype.kind != "b":
-        row = first_outside(array, 0, outputs - 1)
-        if row >= 0:
-            raise ValueError(
-                f"{name} contains label {array[row]} at row {row}, but with {outputs} outputs "
-                f"labels are 0 to {outputs - 1}"
-            )
-    elif outputs == 1 and array.any():
-        raise ValueError(f"{name} contains label True, but with 1 output the only label is 0")
-    return converted(array, np.dtype(np.int32))
+    labels, row = copied_labels(array, outputs)
+    if row >= 0:
+        raise ValueError(
+            f"{name} contains label {array[row]} at row {row}, but with {outputs} outputs "
+            f"labels are 0 to {outputs - 1}"
+        )
+    return labels
 
 
 def _no_labels(name: str, array: NDArray[Any], outputs: int) -> ValueError:

@@ -168,6 +168,17 @@ def first_non_finite(array: NDArray[Any], scaling: Scaling | None = None) -> int
     return _core.first_non_finite(array, *(scaling or ()))
 
 
+def copied_labels(array: NDArray[Any], classes: int) -> tuple[NDArray[np.int32], int]:
+    """Return a copy of integers, and the first row of one that is not in 0 to `classes` - 1, or -1.
+
+    From that row on, the copy has no values.
+    """
+    _memory.require(f"{len(array):,} labels", 4 * len(array))
+    labels = np.empty(len(array), np.int32)
+    native = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return labels, _core.read_labels(native, classes, labels)
+
+
 def not_finite(
     name: str, value: Any, row: int, column: int, dtype: np.dtype[Any], *, rescaled: bool = False
 ) -> ValueError:

@@ -94,7 +94,8 @@ def _fit(
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
-    options = replace(options, standardize=options.standardize and is_first_fit(model))
+    if options.standardize and not is_first_fit(model):
+        options = replace(options, standardize=False)
     if options.saved is not None and options.checkpoint is not None:
         refuse_other_scaling(options.checkpoint, options.saved, model, learns=options.standardize)
         refuse_other_loss_weights(options.checkpoint, options.saved, model)

@@ -69,11 +69,12 @@ class CheckedSamples:
         if isinstance(X, SparseRows) or np.may_share_memory(values, parameters):
             X = X.copy()  # a view of the weights would change during training; and
             # columns of sparse rows are indices, as labels are
-        if y.ndim == 1 or np.may_share_memory(y, parameters):
-            y = y.copy()  # labels are used as indices: a callback must not change them
+        if y.ndim > 1 and np.may_share_memory(y, parameters):
+            y = y.copy()  # labels (n,) are a copy already
         if weight is not None:
             weight = weight.copy()  # a callback must not make it negative
-        return replace(self, X=X, y=y, weight=weight)
+        is_apart = X is self.X and y is self.y and weight is None
+        return self if is_apart else replace(self, X=X, y=y, weight=weight)
 
     def evaluate(self, core: Core, n_threads: int) -> Evaluation:
         """Return loss and accuracy of a network, with sample weights."""
