@@ -204,5 +204,15 @@ def test_text_as_a_feature_is_told_what_encodes_it(net, frame):
     columns[:, 1] = text
     with pytest.raises(ValueError, match=r"X holds text: .*a column of 0 and 1 for each"):
         net.fit(columns.tolist(), Y)
-    with pytest.raises(ValueError, match=r"X: column 'b' holds text.*a column of 0 and 1 for each"):
-        net.fit(frame(NAMES, columns), Y)
+    table = frame(NAMES, np.repeat(text[:, None], 3, axis=1))
+    with pytest.raises(ValueError, match=r"X: column 'a' holds text.*a column of 0 and 1 for each"):
+        net.fit(table, Y)
+
+
+def test_objects_of_polars_are_called_so(net):
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("narwhals")
+    column = polars.Series([1.0] * len(Y), dtype=polars.Object)
+    table = polars.DataFrame(dict.fromkeys(NAMES, column))
+    with pytest.raises(ValueError, match=r"X: column 'a' holds Python objects \(Object\); make"):
+        net.fit(table, Y)

@@ -96,5 +96,7 @@ def _column(name: str, column: Any, place: str, advice: str) -> NDArray[Any]:
     array: NDArray[Any] = column.to_numpy()
     if array.dtype.kind not in "biuf":
         held = "text" if array.dtype.kind in "OUST" else "no numbers"
+        if kind == "Object":  # of polars, which may be numbers to Python
+            held, advice = "Python objects", "make it a column of numbers"
         raise ValueError(f"{where} holds {held} ({column.dtype}); {advice}")
     return array
