@@ -473,3 +473,16 @@ def test_l_bfgs_that_diverges_leaves_the_others(rng):
     nets[1].parameters[:] = 1e200
     results = fm.train_many(nets, X, y, optimizer=fm.LBFGS(), on_divergence="return")
     assert [isinstance(result, fm.DivergenceError) for result in results] == [False, True, False]
+
+
+def test_batch_normalization_needs_two_samples_in_any_epoch_of_all():
+    """Not in the rest of the epochs, of which there is one in the last round."""
+    x, y, weight = np.eye(8, 3), np.arange(8) % 2, np.arange(8) < 2
+    for seed in range(12):
+        net, twin = (fm.Network([3, 4, 2], normalization="batch", seed=seed) for _ in range(2))
+        try:
+            twin.fit(x, y, 4, 2, sample_weight=weight)
+        except ValueError:
+            continue
+        fm.train_many([net], x, y, 4, 2, sample_weight=weight, callbacks=lambda *_: None)
+        assert net.parameters.tobytes() == twin.parameters.tobytes()

@@ -89,9 +89,11 @@ bool ever_has_two_in_a_batch(const Network<T>& network, std::size_t rows, const 
     if (counting < 2) return false;
     const Ranks alone{0, {rows}, {}};
     BatchesOfRanks<T> batches(options.ranks ? *options.ranks : alone, weights, rows, batch);
-    const std::size_t epochs = options.shuffle ? options.epochs - options.first_epoch : 1;
+    // Also those before `first_epoch`: what was begun is not refused for the rest of it.
+    const auto start = network.epoch() - static_cast<std::uint32_t>(options.first_epoch);
+    const std::size_t epochs = options.shuffle ? options.epochs : 1;
     for (std::size_t i = 0; i < epochs; ++i) {
-        const auto epoch = network.epoch() + static_cast<std::uint32_t>(i);
+        const auto epoch = start + static_cast<std::uint32_t>(i);
         if (batches.have_two(network, epoch, options.shuffle)) return true;
     }
     return false;
