@@ -253,7 +253,9 @@ def _joined(batches: Iterable[Any], count: int) -> Iterator[Any]:
 
     pool, rest = pa.system_memory_pool(), iter(batches)
     while some := list(islice(rest, count)):
-        yield pa.concat_batches(some, memory_pool=pool)
+        columns = zip(*(batch.columns for batch in some), strict=True)
+        joined = [pa.concat_arrays(pieces, memory_pool=pool) for pieces in columns]
+        yield pa.RecordBatch.from_arrays(joined, schema=some[0].schema)
 
 
 def _text_piece(piece: Any, others: list[Any]) -> Any:
