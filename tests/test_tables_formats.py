@@ -315,6 +315,11 @@ def test_json_that_is_no_table(save, content, message):
     assert_refused(save(content, "data.json"), message)
 
 
+@pytest.mark.parametrize("row", ['\x1e{"a": 1}\n', '{"a": 1}\x0c\n', '\t{"a": 1} \r\n'])
+def test_json_lines_in_control_characters(save, row):
+    assert plain(read(save((row * 2).encode(), "data.jsonl"))) == {"a": [1.0, 1.0]}
+
+
 def test_json_of_any_name_and_layout(save):
     for content in (COLUMNS, [dict(zip(COLUMNS, row, strict=True))
                               for row in zip(*COLUMNS.values(), strict=True)]):  # fmt: skip
@@ -420,6 +425,19 @@ def test_a_sheet_of_excel_without_names(tmp_path):
     assert len(read(path, Known(names=["ab"[0]]))) == 19  # a name that a model knows
 
 
+@pytest.mark.parametrize("names", [["product", 10, 20, 30], ["dose", 0.5, 1, 2.25]])
+def test_numbers_beside_a_word_are_names_of_excel(tmp_path, names):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (names, *([f"p{i}", i, 2 * i, 3 * i] for i in range(6))):
+        book.active.append(row)
+    book.save(path := tmp_path / "data.xlsx")
+    table = read(path)
+    assert (list(table.columns), len(table)) == ([str(name) for name in names], 6)
+    assert not table.notes
+
+
 def test_names_of_excel_are_no_title(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")
@@ -463,8 +481,33 @@ def test_arff(save):
     assert read(save(f"{ARFF}3,maybe\n4,'x y'\n", "data.arff")).notes == [
         "column 'the kind': 'maybe' is none of the values that the file declares"
     ]
+    long = "x" * 200_000
+    assert_refused(save(f"{ARFF}1,{long}\n", "data.arff"), "line 10: field larger than")
     assert_refused(save(ARFF + "1,2,3\n", "data.arff"), "line 10: number of cells is 3")
     assert_refused(save(ARFF + "{0 1}\n", "data.arff"), "line 10: sparse ARFF")
+
+
+def test_arff_with_quotes_of_both_kinds(save):
+    declared = r"""{'O\'Neil', "b c", d\'e, 'f,}g' } % {not h}"""
+    rows = ["""'O\\'Neil',"b c",1""", """"b c",'f,}g',2""", r"d\'e,d\'e,3"]
+    text = (
+        f"@relation r\n@attribute a {declared}\n@attribute b {declared}\n@attribute y real\n@data\n"
+    )
+    table = read(save(text + "\n".join(rows), "data.arff"))
+    assert plain(table) == {
+        "a": ["O'Neil", "b c", "d'e"], "b": ["b c", "f,}g", "d'e"], "y": [1.0, 2.0, 3.0]
+    }  # fmt: skip
+    assert not table.notes
+    notes = read(save(f"{text}not h,d\\'e,1\n", "data.arff")).notes
+    assert notes == ["column 'a': 'not h' is none of the values that the file declares"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_arff_end_in_any_way(save, end):
+    lines = ["@relation r", "@attribute y real", "@attribute a string", "@data", "1,p", "2,q"]
+    assert plain(read(save((end.join(lines) + "\r3,p\n").encode(), "a.arff"))) == {
+        "y": [1.0, 2.0, 3.0], "a": ["p", "q", "p"]
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["data.svm", "data", "data.txt", "data.t"])

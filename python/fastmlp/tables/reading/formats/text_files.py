@@ -31,6 +31,9 @@ _ATTRIBUTE: Final = re.compile(
     r"@attribute\s+('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\S+)\s+(.+)", re.IGNORECASE
 )
 
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_CELL: Final = re.compile(r"""\s*(?:(["'])((?:\\.|(?!\1).)*)\1|((?:\\.|[^,}])*?))\s*([,}]|$)""")
+_ESCAPED: Final = re.compile(r"\\(.)")
 _OPENING_QUOTES: Final = re.compile(r"""(?:^|,)\s*(["'])""")
 
 BEGINNING: Final = 100_000
@@ -78,7 +81,7 @@ def _json_lines(source: str, text: str) -> Any:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield _JSON.decode(line)
+                yield _JSON.decode(line.strip())
             except DataError as error:
                 raise DataError(f"{source}: line {number}: {error}") from None
             except ValueError as error:
@@ -143,7 +146,8 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     header, body = [cell.strip() for cell in first[titles]], rows[titles + 1 :]
     names, notes = unique_names(header)
     unnamed = {new for new, old in zip(names, header, strict=True) if not old}
-    if holds_no_names(header, first[titles + 1 :], width, expected):
+    has_no_names = holds_no_names(header, first[titles + 1 :], width, expected)
+    if has_no_names and not _has_new_words(rows[titles : titles + _FIRST_ROWS]):
         names, unnamed, body = [f"column {place}" for place in range(width)], set(), rows[titles:]
         notes = [NO_NAMES.format("the first row")]
     columns = {
@@ -157,6 +161,12 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     if len(book.sheet_names) > 1:
         table.notes.append(f"of {len(book.sheet_names)} sheets {brief(name)} is read")
     return table
+
+
+def _has_new_words(rows: list[list[Any]]) -> bool:
+    """Return whether a text of the first row is in none below: few sheets have no names."""
+    texts = {cell for cell in rows[0] if isinstance(cell, str) and cell}
+    return bool(texts.difference(*rows[1:]))
 
 
 def _name_of(cell: Any) -> str:
@@ -179,7 +189,7 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
     DataError
         If it is invalid or sparse, or the number of cells of a row differs from that of attributes.
     """
-    lines = data.decode().replace("\r\n", "\n").split("\n")
+    lines = _LINE_END.split(data.decode())
     attributes: list[tuple[str, str]] = []
     start = len(lines)
     for number, line in enumerate(lines):
@@ -206,7 +216,7 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
         numeric = kind.lower().startswith(("numeric", "real", "integer")) and name not in words
         columns[name] = cells.typed(text.text(), ".") if numeric else text
         if kind.startswith("{"):
-            declared = set(_arff_cells(kind[1 : kind.rfind("}")]))
+            declared = _cells_of(kind[1:])
             other = next((value for value in text.values if value not in declared), "")
             if other:
                 said = f"{brief(other)} is none of the values that the file declares"
@@ -215,16 +225,33 @@ def read_arff(source: str, data: bytes, words: Collection[str] = ()) -> Table:
 
 
 def _arff_cells(line: str) -> list[str]:
-    """Return the cells of a row, or the values that an attribute declares."""
-    quote = "'" if "'" in _OPENING_QUOTES.findall(line) else '"'
+    """Return the cells of a row."""
+    quotes = set(_OPENING_QUOTES.findall(line))
+    if len(quotes) > 1:
+        return _cells_of(line)
+    quote = quotes.pop() if quotes else '"'
     row = next(csv.reader([line], quotechar=quote, skipinitialspace=True, escapechar="\\"), [])
     return [cell.strip() for cell in row]
+
+
+def _cells_of(text: str) -> list[str]:
+    """Return cells in quotes of either kind, up to the end or to a brace."""
+    found = []
+    for match in _CELL.finditer(text):
+        _, quoted, plain, end = match.groups()
+        found.append(_ESCAPED.sub(r"\1", plain if quoted is None else quoted))
+        if end != ",":
+            break
+    return found
 
 
 def _arff_row(source: str, number: int, line: str, width: int) -> list[str]:
     if line.lstrip().startswith("{"):
         raise DataError(f"{source}: line {number}: sparse ARFF is not read")
-    row = _arff_cells(line)
+    try:
+        row = _arff_cells(line)
+    except csv.Error as error:
+        raise DataError(f"{source}: line {number}: {error}") from None
     if len(row) != width:
         raise DataError(
             f"{source}: line {number}: number of cells is {len(row)}, but there are {width} "
