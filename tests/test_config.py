@@ -61,6 +61,15 @@ def test_an_unknown_isa_names_those_available(run_python, isas):
         assert isa in done.stderr
 
 
+def test_openmp_variable_is_that_of_the_import(run_python):
+    code = (
+        "import os, fastmlp as fm; os.environ['OMP_NUM_THREADS'] = '1'; "
+        "print(fm.get_config()['environment'].get('OMP_NUM_THREADS'))"
+    )
+    assert run_python(code, OMP_NUM_THREADS="3").stdout == "3\n"
+    assert run_python(code, OMP_NUM_THREADS="").stdout == "\n"
+
+
 @pytest.mark.parametrize("value", ["0", "many", "-1", "3.5"])
 def test_a_wrong_number_of_threads_is_shown(run_python, value):
     code = "import fastmlp as fm; print(fm.get_config()); fm.show_config(); fm.set_num_threads(1)"

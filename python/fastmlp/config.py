@@ -5,7 +5,9 @@ from typing import Final, TypedDict
 
 from fastmlp import _core, _validation
 
-_VARIABLES: Final = ("FASTMLP_ISA", "FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
+_VARIABLES: Final = ("FASTMLP_ISA", "FASTMLP_NUM_THREADS")
+_OPENMP: Final = {name: value for name, value in os.environ.items() if name == "OMP_NUM_THREADS"}
+"""Of which the core takes the value when it is loaded."""
 
 __version__: Final = _core.__version__
 
@@ -31,7 +33,8 @@ def get_config() -> Config:
         variable ``FASTMLP_ISA``, if any), and ``available_isas`` on this machine; ``n_threads``,
         the limit of threads, or None if ``FASTMLP_NUM_THREADS`` is not an integer of at least 1
         (computations raise a ValueError then); ``environment``, the relevant environment variables
-        that are set; ``compiler``, which built the core.
+        that are set, of which ``OMP_NUM_THREADS`` counts as it was at the import; ``compiler``,
+        which built the core.
     """
     try:
         n_threads = _core.get_num_threads()
@@ -42,7 +45,8 @@ def get_config() -> Config:
         "isa": _core.isa(),
         "available_isas": _core.available_isas(),
         "n_threads": n_threads,
-        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+        | _OPENMP,
         "compiler": _core.compiler(),
     }
 
@@ -57,6 +61,11 @@ def show_config() -> None:
     for name, value in config["environment"].items():
         print(f"          {name}={value}")
     print(f"compiler  {config['compiler']}")
+
+
+def environment_limits_threads() -> bool:
+    """Return whether a variable of the environment sets the limit of threads."""
+    return bool(os.environ.get("FASTMLP_NUM_THREADS") or any(_OPENMP.values()))
 
 
 def set_num_threads(n: int) -> None:

@@ -4,7 +4,7 @@
 /// quotas of its control groups. Every number below is an upper limit: results have the same bits
 /// for any number of threads, so fastmlp uses fewer where this is faster.
 ///
-/// Environment, read once at the first call:
+/// Environment, read once at the first call, OMP_NUM_THREADS when the library is loaded:
 ///   FASTMLP_NUM_THREADS    default limit, an integer >= 1
 ///   OMP_NUM_THREADS        the same if FASTMLP_NUM_THREADS is not set; first number of a list
 ///   FASTMLP_EXACT_THREADS  1: requests are exact, even above the machine's limit (for tests)

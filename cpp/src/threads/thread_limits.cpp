@@ -56,7 +56,7 @@ std::string_view environment(const char* name) {
 
 /// OMP_NUM_THREADS when this library was loaded, as OpenMP reads it; an invalid value is ignored,
 /// as by OpenMP. Later it may be meant for others: Dask sets it where it starts workers.
-const int openmp_limit =
+const int kOpenMpLimit =
     parse_thread_count(environment("OMP_NUM_THREADS"), true).value_or(kNoLimit);
 
 /// The limit set by the environment, kNoLimit if none.
@@ -67,7 +67,7 @@ int environment_limit() {
         throw std::invalid_argument(std::string(kName) + " must be an integer >= 1, got '" +
                                     std::string(own) + "'");
     }
-    return openmp_limit;
+    return kOpenMpLimit;
 }
 
 int default_limit() {

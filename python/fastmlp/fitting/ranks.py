@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _validation
-from fastmlp.config import get_num_threads
+from fastmlp.config import environment_limits_threads, get_num_threads
 from fastmlp.data.moments import ColumnMoments
 from fastmlp.errors import level_of_caller
 from fastmlp.fitting import shared_errors, shared_memory
@@ -40,8 +40,6 @@ _Value = TypeVar("_Value")
 
 _abandoned: Final[list[Any]] = []
 """To which another rank did not come: MPI may still write to their arrays."""
-
-_THREADS: Final = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS")
 
 _WELL, _FAILED = 0.0, 1.0
 _START, _ROWS, _STEP, _VALIDATION, _STOP, _EPOCH, _END, _SHARE, _GATHER = range(9)
@@ -332,7 +330,7 @@ class Ranks:
         cores = str(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ""
         place = float(zlib.crc32(f"{platform.node()} {cores}".encode()))
         here = self._agree(_START, place, 0.0)[:, 0] == place
-        if n_threads or any(os.environ.get(name) for name in _THREADS):
+        if n_threads or environment_limits_threads():
             return n_threads
         return max(1, get_num_threads() // int(here.sum()))
 
