@@ -246,7 +246,6 @@ def test_sizes_without_brackets():
         (lambda: classifier().coefs_, "weights"),
         (lambda: classifier().clone(), r"copy\(\)"),
         (lambda: classifier().polyak_update(classifier(), 0.1), "soft_update"),
-        (lambda: fm.TabularModel().score({}), r"evaluate\(table\)"),
         (lambda: fm.TabularModel().history, "histories"),
     ],
 )

@@ -54,7 +54,11 @@ void* allocate_buffer(std::size_t bytes) noexcept {
 
 void release_buffer(void* memory, std::size_t bytes) noexcept {
     const auto release = [](void* block) { ::operator delete(block, kAlignment); };
-    kKeeps&& memory != nullptr ? kept.give(memory, bytes, release) : release(memory);
+    if (kKeeps && memory != nullptr) {
+        kept.give(memory, bytes, release);
+    } else {
+        release(memory);
+    }
 }
 
 }  // namespace fastmlp

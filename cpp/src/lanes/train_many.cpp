@@ -218,7 +218,7 @@ void name_the_row(const TrainJob<T>& job, TrainOutcome& outcome) {
         } catch (const std::invalid_argument&) {
             outcome.error = std::current_exception();
         }
-    } catch (...) {
+    } catch (...) {  // stays what it is
     }
 }
 

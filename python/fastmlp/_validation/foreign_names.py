@@ -216,7 +216,6 @@ _NOT_OF_NETWORKS: Final[dict[str, str]] = {
 """What others need, and a network does not, with the reason."""
 
 _OF_TABLE_MODELS: Final[dict[str, str]] = {
-    "score": "evaluate(table)",
     "classes_": "classes",
     "feature_names_in_": "columns",
     **dict.fromkeys(("history", "history_"), "histories"),

@@ -57,8 +57,8 @@ class Stream(ABC):
     def read(self, start: int, stop: int) -> Rows:
         """Return the rows `start` to `stop` - 1 of the stream, which are in one block.
 
-        Ctrl-C during a fit waits until it returns, lest the next fit reads at the same time; a
-        second one does not.
+        Ctrl-C during a fit waits until it returns, as the next fit would otherwise read at the
+        same time; a second Ctrl-C does not wait.
 
         Returns
         -------

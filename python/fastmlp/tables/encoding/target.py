@@ -64,7 +64,8 @@ class Target:
     mean, deviation : ndarray, shape (targets,)
         Of a regression's targets in the training part, for standardizing them.
     kinds : list of str
-        The type of each column of labels: "bool", "number" or "text".
+        The type of each column of labels: "bool", "number", or its words for no and yes, such as
+        "no|yes".
     units : list of str or None
         The sign of a regression's targets, as `Kind.unit`; empty in a file of an earlier version.
     """
