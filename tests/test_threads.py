@@ -83,6 +83,21 @@ def test_openmp_limit_is_that_of_the_import(printed):
 
 
 @pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, "False"),
+        ({"OMP_NUM_THREADS": "many"}, "False"),
+        ({"OMP_NUM_THREADS": "3"}, "True"),
+        ({"FASTMLP_NUM_THREADS": "3"}, "True"),
+    ],
+)
+def test_whether_the_environment_sets_the_limit(printed, env, expected):
+    """If so, ranks on the same cores do not divide them."""
+    code = "import os; from fastmlp import config; os.environ['OMP_NUM_THREADS'] = '1'"
+    assert printed(f"{code}; print(config.environment_limits_threads())", **env) == [expected]
+
+
+@pytest.mark.parametrize(
     "env", [{}, {"FASTMLP_NUM_THREADS": "1000000"}, {"OMP_NUM_THREADS": "many"}]
 )
 def test_the_machine_is_the_upper_limit(printed, env):

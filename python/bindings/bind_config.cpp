@@ -8,6 +8,7 @@
 #include "fastmlp/random.hpp"
 #include "fastmlp/threads.hpp"
 #include "kernels/dispatch.hpp"
+#include "threads/thread_limits.hpp"
 
 namespace fastmlp::bindings {
 namespace {
@@ -85,6 +86,7 @@ void bind_config(py::module_& module) {
     module.def("compiler", &compiler);
     module.def("peak_gflops", &peak_gflops, py::arg("dtype"), py::arg("n_threads"));
     module.def("get_num_threads", &get_num_threads);
+    module.def("environment_limits_threads", &environment_limits_threads);
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("draw_uniform", &draw_uniform, py::arg("seed"), py::arg("purpose"), py::arg("epoch"),
                py::arg("first"), py::arg("count"));

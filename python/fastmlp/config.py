@@ -63,11 +63,6 @@ def show_config() -> None:
     print(f"compiler  {config['compiler']}")
 
 
-def environment_limits_threads() -> bool:
-    """Return whether a variable of the environment sets the limit of threads."""
-    return bool(os.environ.get("FASTMLP_NUM_THREADS") or any(_OPENMP.values()))
-
-
 def set_num_threads(n: int) -> None:
     """Set the limit of threads of this process. Results do not depend on it.
 
@@ -89,6 +84,11 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the limit of threads of this process."""
     return _core.get_num_threads()
+
+
+def environment_limits_threads() -> bool:
+    """Return whether a variable of the environment sets the limit that a process starts with."""
+    return _core.environment_limits_threads()
 
 
 def peak_gflops(dtype: str, n_threads: int) -> float:

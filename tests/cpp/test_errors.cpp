@@ -13,6 +13,7 @@
 #include "allocations.hpp"
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
+#include "small_network.hpp"
 
 namespace {
 
@@ -22,26 +23,6 @@ using fastmlp::Network;
 using fastmlp::Targets;
 
 constexpr auto kHuge = std::numeric_limits<std::size_t>::max();
-
-Network<float> make_network() {
-    return {3,
-            {{20, Activation::kRelu}, {2, Activation::kSoftmax}},
-            fastmlp::default_loss(Activation::kSoftmax),
-            1};
-}
-
-std::vector<float> parameters_of(const Network<float>& network) {
-    const std::span<const float> all(*network.parameters());
-    return {all.begin(), all.end()};
-}
-
-struct Data {
-    std::vector<float> inputs = std::vector<float>(12, 0.5F);
-    std::vector<std::int32_t> labels{0, 1, 1, 0};
-
-    MatrixView<const float> x() const { return {inputs.data(), 4, 3, 3}; }
-    Targets<float> y() const { return Targets<float>::of_labels(labels.data(), 4); }
-};
 
 void test_construction() {
     const auto make = [](std::size_t features, std::vector<fastmlp::Layer> layers) {

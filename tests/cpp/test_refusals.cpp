@@ -16,6 +16,7 @@
 #include "check.hpp"
 #include "fastmlp/fastmlp.hpp"
 #include "kernels/dispatch.hpp"
+#include "small_network.hpp"
 
 namespace {
 
@@ -27,26 +28,6 @@ using fastmlp::TrainOptions;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-Network<float> make_network(std::uint64_t seed = 1) {
-    return {3,
-            {{20, Activation::kRelu}, {2, Activation::kSoftmax}},
-            fastmlp::default_loss(Activation::kSoftmax),
-            seed};
-}
-
-std::vector<float> parameters_of(const Network<float>& network) {
-    const std::span<const float> all(*network.parameters());
-    return {all.begin(), all.end()};
-}
-
-struct Data {
-    std::vector<float> inputs = std::vector<float>(12, 0.5F);
-    std::vector<std::int32_t> labels{0, 1, 1, 0};
-
-    MatrixView<const float> x() const { return {inputs.data(), 4, 3, 3}; }
-    Targets<float> y() const { return Targets<float>::of_labels(labels.data(), 4); }
-};
 
 /// The message of the std::invalid_argument that a call throws; empty if it throws none.
 std::string refusal(const std::function<void()>& call) {

@@ -193,6 +193,10 @@ bool exact_threads() {
     return exact;
 }
 
+bool environment_limits_threads() {
+    return default_limit() != kNoLimit;
+}
+
 int get_num_threads() {
     const int set = limit_set.load(std::memory_order_relaxed);
     const int limit = set > 0 ? set : default_limit();

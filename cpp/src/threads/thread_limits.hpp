@@ -18,6 +18,10 @@ int threads_allowed(int requested);
 /// FASTMLP_EXACT_THREADS=1: use exactly as many threads as requested, however small the work.
 bool exact_threads();
 
+/// Whether FASTMLP_NUM_THREADS or OMP_NUM_THREADS sets the limit that `get_num_threads` starts
+/// with. Throws std::invalid_argument as that does.
+bool environment_limits_threads();
+
 /// The number of CPUs this thread may use, at least 1: affinity mask and control-group quota.
 int machine_threads() noexcept;
 
