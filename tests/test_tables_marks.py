@@ -382,8 +382,10 @@ def test_no_thousands_begin_with_zero(cell, of_comma):
     assert bad.tolist() == [True, False]
     assert got[1] == float(other.replace(",", ""))
     got, _ = read_numbers([german(cell), german(other)], ",")
-    assert got[1] == float(other.replace(",", ""))
-    np.testing.assert_equal(got[0], of_comma)
+    alone = [read_numbers([german(text)], ",")[0][0] for text in (cell, other)]
+    np.testing.assert_equal(alone, [of_comma, float(other.replace(",", ""))])
+    # Beside 0.5, 1.511 may be a number or 1511.
+    np.testing.assert_equal(got, alone if np.isnan(of_comma) else [np.nan, np.nan])
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -451,3 +453,51 @@ def test_lists_do_not_tell_the_mark(tmp_path, delimiter, number, decimal):
 def test_lists_in_memory_do_not_tell_the_mark():
     assert read({"tags": LISTS, "x": ["1,250"] * 40}).decimal == "."
     assert read({"tags": LISTS, "x": ["1,25"] * 40}).columns["x"][0] == 1.25
+
+
+def with_marks(numbers, commas):
+    """Return numbers as text, those of some rows with a decimal comma."""
+    texts = np.round(numbers, 2).astype(str).astype(object)
+    texts[commas] = [text.replace(".", ",") for text in texts[commas]]
+    return texts.tolist()
+
+
+@pytest.mark.parametrize(
+    "commas", [slice(0, None, 2), slice(0, None, 8), slice(0, 200)], ids=["half", "few", "all"]
+)
+@pytest.mark.parametrize("digits", [1, 2])  # words of few values, and names of rows
+def test_a_column_of_another_mark_than_the_table_is_told(write, commas, digits):
+    numbers = np.random.default_rng(1).normal(size=200).round(digits) + 0.05
+    a = with_marks(numbers, commas)
+    rows = [f"{text};{i / 8};{i / 2};{i}" for i, text in enumerate(a)]
+    model = fitted(write("a.csv", "a;b;c;y", *rows), "y")
+    start = "column 'a': holds numbers with another decimal mark than the table, such as '-?[0-9],"
+    assert [note for note in model.notes if re.search(start, note)] == list(model.notes)
+    assert model.notes[-1].endswith("write all numbers with one mark")
+
+
+def test_a_target_of_two_marks_is_refused():
+    y = with_marks(np.arange(200) / 8, slice(0, None, 2))
+    with pytest.raises(DataError, match=r"the target 'y' .*holds numbers with another .* '0,0':"):
+        fitted({"x": np.arange(200.0), "y": y}, "y")
+    y = with_marks(np.arange(200) % 4 + 0.5, slice(0, None, 2))
+    model = fm.TabularModel((4,), networks=1, epochs=2, seed=1, task="classification")
+    classes = model.fit({"x": np.arange(200.0), "y": y}, "y").classes.tolist()
+    assert classes == ["0,5", "1.5", "2,5", "3.5"]
+
+
+def test_points_are_not_decimal_marks_in_some_cells_and_thousands_in_others(write):
+    """In a table of decimal commas, 1.25 is a number, but 1.125 beside it may be 1125."""
+    rows = [f"{i // 7},5;{i % 7},5;{i / 8};{i % 9}.125;{i % 9}.5;{i}" for i in range(200)]
+    path = write("a.csv", "a;b;eighths;some;halves;y", *rows)
+    model = fitted(path, "y")
+    kinds = {column.name: column.kind for column in model.columns}
+    assert kinds == {"a": "number", "b": "number", "eighths": "dropped", "some": "words",
+                     "halves": "number"}  # fmt: skip
+    start = "holds numbers with another decimal mark than the table, such as "
+    assert [note.partition(start)[2][:5] for note in model.notes] == ["'0.0'", "'0.12"]
+    assert np.nanmax(read_numbers(["1.250", "2.500", "999"], ",")[0]) == 2500.0
+    found = read_numbers(["1.250", "0.125", "7,5", "1.250 €", "NA"], ",")
+    assert np.array_equal(found[0], [np.nan, np.nan, 7.5, np.nan, np.nan], equal_nan=True)
+    assert found[1].tolist() == [True, True, False, True, False]
+    assert read_numbers(["1.250", "0.125"], ".")[0].tolist() == [1.25, 0.125]

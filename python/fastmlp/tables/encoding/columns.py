@@ -11,6 +11,7 @@ from fastmlp.errors import DataError
 from fastmlp.tables.encoding.encoders import Encoder, Number, Numbers, RawNumber, Vector
 from fastmlp.tables.encoding.kinds import (
     BESIDE_WORDS,
+    MARKS,
     MIXED,
     NO_TIMES,
     ROUNDED,
@@ -162,10 +163,11 @@ _HELD: Final = {"date": "dates", "time of day": "times of day", "vector": "vecto
 def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
     """Return a note for each column whose numbers are rounded, of several units or beside words.
 
-    And for those whose dates or times of day are beside other cells.
+    And for those of two decimal marks, and whose dates or times of day are beside other cells.
     """
     remedies = {
         ROUNDED: "subtract a constant first, or make the column text",
+        MARKS: "write all numbers with one mark",
         UNITS: "convert them to one, or make the column text",
         BESIDE_WORDS: "leave the words out to make them numbers",
         MIXED: "if these stand for missing numbers, leave the cells empty",

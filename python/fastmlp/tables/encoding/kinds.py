@@ -26,7 +26,9 @@ MIXED: Final = "holds numbers, but "
 NO_TIMES: Final = " of the cells are none, such as "
 BESIDE_WORDS: Final = "its numbers have a word beside them, as in "
 UNITS: Final = "its numbers have different units, as in "
+MARKS: Final = "holds numbers with another decimal mark than the table, such as "
 _MOSTLY: Final = 0.9
+_HALF: Final = 0.5
 _SOME: Final = 0.1
 _OF_MOST: Final[dict[dates.Order, str]] = {"time of day": "times of day", "iso": "dates"}
 _ASKED: Final = 1000
@@ -204,12 +206,13 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
         return Kind("dropped", "names the rows")
     if reason and len(values) > FEW_WORDS:
         return Kind("dropped", f"holds dates, but {reason}")
-    if prose := _prose(values, known):
-        mixed = "" if numbers else _mixed(values, counts, numeric, bad, least=_SOME)
-        mixed = mixed or _mixed_times(values, counts) or _beside_words(values)
+    prose = _prose(values, known)
+    mixed = "" if numbers else _other_mark(values, counts, bad, decimal)
+    if not numbers and not mixed:
+        mixed = _mixed(values, counts, numeric, bad, least=_SOME if prose else _HALF)
+    mixed = mixed or _mixed_times(values, counts) or _beside_words(values)
+    if prose:
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
-    mixed = "" if numbers else _mixed(values, counts, numeric, bad) or _mixed_times(values, counts)
-    mixed = mixed or _beside_words(values)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
     return Kind("words", f"{why}: read as words" if why else "")
 
@@ -229,12 +232,24 @@ def mixed_units(units: dict[str, str]) -> str:
     return f"{UNITS}{' and '.join(examples)}" if len(different) > 1 else ""
 
 
+def _other_mark(
+    values: Sequence[str], counts: NDArray[np.intp], bad: NDArray[np.bool_], decimal: str
+) -> str:
+    """Return a cell with the other decimal mark, if nearly all cells are numbers with either."""
+    numeric, never = cells.numbers(values, "," if decimal == "." else ".")
+    others = bad & ~np.isnan(numeric)
+    neither = int(counts[bad & never].sum())
+    if not others.any() or neither > _SOME * int(counts.sum()) or cells.has_code(values):
+        return ""
+    return f"{MARKS}{brief(values[int(others.argmax())])}"
+
+
 def _mixed(
     values: Sequence[str],
     counts: NDArray[np.intp],
     numeric: NDArray[np.float64],
     bad: NDArray[np.bool_],
-    least: float = 0.5,
+    least: float,
 ) -> str:
     """Return which cells keep a column of numbers from being one; empty if fewer are numbers."""
     others = int(counts[bad].sum())

@@ -17,6 +17,7 @@ from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import exact_numbers
 from fastmlp.tables.encoding.columns import refuse_other_units
 from fastmlp.tables.encoding.kinds import (
+    MARKS,
     ROUNDED,
     SECONDS,
     common_unit,
@@ -291,7 +292,7 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
     Raises
     ------
     DataError
-        If `insist`, and nearly all cells are numbers, but not all.
+        If `insist`, and nearly all cells are numbers, but not all, or not of one decimal mark.
     """
     column = table.columns[name]
     if is_boolean(column):
@@ -299,6 +300,12 @@ def guess_task(table: Table, rows: Rows, name: str, *, insist: bool = True) -> t
     if isinstance(column := _typed(column, table.decimal), Text):
         kind = kind_of(column, rows, name, table.decimal)
         if kind.name != "number":
+            if insist and MARKS in kind.reason:
+                why = kind.reason.partition(": ")[0]
+                raise DataError(
+                    f"{table.source}: the target {brief(name)} {why}: write all numbers with one "
+                    "mark, or ask for a classification if they are classes"
+                )
             what = _TIMES.get(kind.name)
             return "classification", f"the target is {what}, as words" if what else (
                 "the target is text"

@@ -45,6 +45,7 @@ _MARK: Final = re.compile(r"[.,]")
 _DECIMAL: Final = re.compile(r"[+-]?[0,]+(\.0*)?")  # a layout; `number` checks its commas
 EXACT: Final = 2.0**53
 """From here on, a double does not hold every whole number."""
+_THOUSAND: Final = 1000.0
 _EXACT_DIGITS: Final = 15  # a double holds every whole number of 15 digits
 _MOST_DIGITS: Final = 308  # of a number within float64
 _FIRST: Final = 1000
@@ -123,12 +124,35 @@ def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], N
     result = np.full(len(strings), math.nan)
     for cells in strings.alike(readers):
         result[cells.places] = readers[cells.layout](cells)
+    if decimal == ",":
+        for cells in strings.alike(_of_two_marks(strings, result)):
+            result[cells.places] = math.nan
     bad = np.isnan(result)
     if bad.any():
         bad &= ~are_missing(strings)
     if readers:  # words would take memory, and no time
         strings.parsed[decimal] = result, bad
     return result, bad
+
+
+def _of_two_marks(strings: Strings, numbers: NDArray[np.float64]) -> list[str]:
+    """Return the layouts of numbers with a point, if it is a decimal mark in some of them.
+
+    With decimal commas, 1.25 is no thousands, and then 1.125 beside it may be a number or 1125.
+    """
+    readings = {
+        layout: [number(example(layout), mark) for mark in ".,"]
+        for layout in strings.layouts
+        if layout.count(".") == 1 and "," not in layout
+    }
+    known = {layout: found for layout, found in readings.items() if not math.isnan(found[1])}
+    of_both = [layout for layout, (point, comma) in known.items() if point != comma]
+    are_decimals, are_thousands = len(of_both) < len(known), False
+    for cells in strings.alike(of_both):
+        is_thousands = np.abs(numbers[cells.places]) >= _THOUSAND  # those of 0.125 are none
+        are_thousands |= bool(is_thousands.any())
+        are_decimals |= not is_thousands.all()
+    return list(known) if are_decimals and are_thousands else []
 
 
 def are_missing(values: Sequence[str]) -> NDArray[np.bool_]:
