@@ -230,7 +230,13 @@ class Experiment:
             table = load(settings.test, selection.table)
             table.add_absent(selection.features)
             there = [name for name in selection.features if name in table.columns]
-            other = select(table, selection.targets, features=there, weight=settings.weight)
+            other = select(
+                table,
+                selection.targets,
+                features=there,
+                weight=settings.weight,
+                like=self._target,
+            )
             return selection.rows, (other, other.rows)
         target, classes = self._target, self._target.task == "classification"
         labels = y if classes else np.zeros(len(y), np.intp)

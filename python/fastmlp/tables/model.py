@@ -639,8 +639,14 @@ class TabularModel:
 
     def _evaluated(self, table: Frame, sample_weight: str | ArrayLike | None) -> Scores:
         """Score a table for a public method, to whose caller warnings point."""
-        read_in = self._read(table, self.target.names, stacklevel=4)
-        selection = select(read_in, self.target.names, features=self._names(), weight=sample_weight)
+        target = self.target
+        selection = select(
+            self._read(table, target.names, stacklevel=4),
+            target.names,
+            features=self._names(),
+            weight=sample_weight,
+            like=target,
+        )
         for note in selection.notes:
             warnings.warn(note, UserWarning, stacklevel=3)
         return self.score_rows(selection, selection.rows)

@@ -90,6 +90,12 @@ class Target:
         """The number of the network's outputs."""
         return len(self.classes) if self.task == "classification" else len(self.names)
 
+    def has_words(self, decimal: str) -> bool:
+        """Return whether classes are words, among which NA is a class, or an unknown one."""
+        words = [label for label in self.classes if isinstance(label, str)]
+        others = cells.numbers(words, decimal)[1]
+        return bool(others.any()) and not cells.yes_or_no(words)
+
     def doubts(self) -> list[str]:
         """Return notes if a word means "missing" in other columns, or two are one number."""
         words = [label for label in self.classes if isinstance(label, str)]
@@ -138,27 +144,36 @@ class Target:
         return np.asarray(outputs, np.float64) * self.deviation + self.mean
 
 
-def known_rows(table: Table, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Return for each row whether it has all targets."""
+def known_rows(
+    table: Table, names: Sequence[str], *, like: Target | None = None
+) -> NDArray[np.bool_]:
+    """Return for each row whether it has all targets, which were learned as `like` if given."""
     known = np.ones(len(table), bool)
     for name in names:
-        known &= ~_missing(table.columns[name])
+        column, mark = table.columns[name], table.decimal
+        are_words = like.has_words(mark) if like else _are_words(column, mark)
+        known &= ~_missing(column, are_words=are_words)
     return known
 
 
-def _missing(column: Column) -> NDArray[np.bool_]:
+def _are_words(column: Column, decimal: str) -> bool:
+    """Return whether a target is words, of which NA and None are classes like the others."""
+    if not isinstance(column, Text):
+        return False
+    numeric, bad = cells.numbers(column.values, decimal)
+    counts = column.counts()
+    numbers, others = int(counts[~np.isnan(numeric)].sum()), int(counts[bad].sum())
+    return others > 0 and numbers <= 9 * others and not cells.yes_or_no(column.values)
+
+
+def _missing(column: Column, *, are_words: bool) -> NDArray[np.bool_]:
     if not isinstance(column, Text):
         test = {"M": np.isnat, "f": np.isnan}.get(column.dtype.kind)
         if test is None:
             return np.zeros(len(column), bool)
         missing = test(column).reshape(len(column), -1).any(axis=1)
         return np.asarray(missing, bool)
-    words = [value in cells.MISSING_WORDS for value in column.values]
-    numeric, bad = cells.numbers(column.values, ".")
-    counts = column.counts()
-    numbers, others = int(counts[~np.isnan(numeric)].sum()), int(counts[bad].sum())
-    if others and numbers <= 9 * others and not cells.yes_or_no(column.values):
-        words = [False] * len(words)  # among other words, NA and None are classes
+    words = [not are_words and value in cells.MISSING_WORDS for value in column.values]
     return np.array([*words, True], bool)[column.codes]
 
 

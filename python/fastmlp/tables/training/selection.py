@@ -12,7 +12,7 @@ from fastmlp import _validation
 from fastmlp._validation import brief
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
-from fastmlp.tables.encoding.target import known_rows
+from fastmlp.tables.encoding.target import Target, known_rows
 from fastmlp.tables.reading.as_text import as_text
 from fastmlp.tables.reading.table import Rows, Table, Text
 
@@ -55,8 +55,11 @@ def select(
     weight: str | ArrayLike | None = None,
     groups: str | ArrayLike | None = None,
     missing_target: str = "drop",
+    like: Target | None = None,
 ) -> Selection:
     """Return the selection; the arguments are those of `TabularModel.fit`.
+
+    What says that a target is missing is decided by the training, of which `like` is the target.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def select(
         raise DataError(f"{table.source}: there is no column beside the target to learn from")
     if len(table) == 0:
         raise DataError(f"{table.source}: there are no rows")
-    rows, notes = _rows_with_target(table, targets, missing_target)
+    rows, notes = _rows_with_target(table, targets, missing_target, like)
     notes += _blank_notes(table, targets)
     weights = None if weight is None else _weights(table, weight)
     if weights is not None:
@@ -136,15 +139,16 @@ def _columns(table: Table, argument: str, names: object) -> list[str]:
 
 
 def _rows_with_target(
-    table: Table, targets: Sequence[str], missing_target: str
+    table: Table, targets: Sequence[str], missing_target: str, like: Target | None
 ) -> tuple[Rows, list[str]]:
-    known = known_rows(table, targets)
+    known = known_rows(table, targets, like=like)
     rows = np.flatnonzero(known).astype(np.intp, copy=False)
     without = len(table) - len(rows)
     if not without:
         return rows, []
     row = int(known.argmin())
-    first = table.place(row, next(name for name in targets if not known_rows(table, [name])[row]))
+    name = next(name for name in targets if not known_rows(table, [name], like=like)[row])
+    first = table.place(row, name)
     if not len(rows):
         raise DataError(f"{table.source}: the target is missing in every row")
     if missing_target == "error":
