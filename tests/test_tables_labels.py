@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.cli import main
 from fastmlp.tables.reading.read import read
 
 N = 200
@@ -207,6 +208,72 @@ def test_labels_of_one_word_are_evaluated_as_meant():
     words = {"x": X, "y": ["yes"] * N, "z": IS_ONE}
     numbers = {"x": X, "y": [1] * N, "z": IS_ONE}
     assert model.evaluate(words).accuracy == model.evaluate(numbers).accuracy
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [("1.0", "0.0|1.0"), ("0.00", "0.00|1.00"), ("1,0", "0,0|1,0"), (".0", ".0|1"), ("-0", "-0|1")],
+)
+def test_a_label_that_is_absent_is_written_as_the_other(written, kind):
+    marks = [f"{number:.1f}".replace(".", "," if "," in written else ".") for number in X]
+    model = fitted({"x": marks, "y": [written] * N, "z": IS_ONE}, ["y", "z"])
+    assert model.target.kinds == [kind, "bool"]
+    assert set(model.predict({"x": marks})[:, 0]) <= {written}
+
+
+def evaluated_with(model, labels):
+    return model.evaluate({"x": X[: len(labels)], "y": np.array(labels, object)})
+
+
+@pytest.mark.parametrize(
+    ("trained", "labels"),
+    [
+        (("yes", "no"), ["yes", "NA", "yes"]),
+        (("yes", "no"), ["NA", "no"]),
+        (("1", "0"), ["1", "?", "NA"]),
+        ((True, False), ["True", "NA", "True"]),
+        ((1, 0), ["1", "-", "0"]),
+    ],
+)
+@pytest.mark.parametrize("has_gaps", [False, True])
+def test_an_evaluation_leaves_out_what_the_training_did(trained, labels, has_gaps):
+    y = np.where(IS_ONE, *(np.array(trained, object))).astype(object)
+    y[: 5 * has_gaps] = "NA" if isinstance(trained[0], str) else None
+    model = fitted({"x": X, "y": y})
+    assert len(model.notes) == has_gaps
+    with pytest.warns(UserWarning, match="column 'y': the target is missing: .* left out"):
+        rows = evaluated_with(model, labels).rows
+    assert rows == sum(label not in {"NA", "?", "-"} for label in labels)
+
+
+def test_numbers_with_decimal_commas_may_be_missing():
+    y = [f"{x:.1f}".replace(".", ",") for x in X]
+    y[3] = "NA"
+    model = fitted({"x": X, "y": y})
+    assert model.target.task == "regression"
+    assert any("the target is missing: the row is left out" in note for note in model.notes)
+    with pytest.warns(UserWarning, match="row 1, column 'y': the target is missing"):
+        assert evaluated_with(model, ["0,5", "NA"]).rows == 1
+
+
+def test_among_words_na_is_a_class_that_must_be_known():
+    words = np.where(IS_ONE, "a", "b").astype(object)
+    with pytest.raises(fm.errors.DataError, match="'NA' is none of the classes of training"):
+        evaluated_with(fitted({"x": X, "y": words}), ["a", "NA"])
+    words[::4] = "NA"
+    model = fitted({"x": X, "y": words})
+    assert model.classes.tolist() == ["NA", "a", "b"]
+    assert evaluated_with(model, ["NA", "NA"]).rows == 2
+
+
+def test_a_table_to_test_on_leaves_out_what_the_training_does(write, capsys):
+    train = write("train.csv", "x,y", *(f"{x},{'no' if x < 0 else 'yes'}" for x in X))
+    test = write("test.csv", "x,y", "1,yes", "2,NA", "3,yes")
+    options = ["--target", "y", "--epochs", "2", "--networks", "1", "--test", test]
+    assert main(["train", train, *options]) == 0
+    output = capsys.readouterr().out
+    assert "200 rows to train, 2 to test" in output
+    assert "line 3, column 'y': the target is missing: the row is left out" in output
 
 
 def test_vectors_in_text_are_no_labels():

@@ -45,7 +45,6 @@ Label = str | int | float | bool
 
 MOST_GUESSED_CLASSES: Final = 20
 _TIMES: Final = {"date": "dates", "time of day": "times of day"}
-_ZERO_AND_ONE: Final = ("0", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,10 +447,19 @@ def _text_labels(text: Text, decimal: str, *, numbers: bool) -> tuple[str, Float
     if not are_numbers and not cells.yes_or_no(text.values):
         return "", found
     words.sort(key=meant.__getitem__)
-    no, yes = _ZERO_AND_ONE  # one of them may be absent
-    no = no if meant[words[0]] else words[0]
-    yes = words[-1] if meant[words[-1]] else yes
+    no, yes = words[0], words[-1]
+    if meant[no]:
+        no = _other(yes, decimal)
+    elif not meant[yes]:
+        yes = _other(no, decimal)
     return f"{no}|{yes}", found
+
+
+def _other(word: str, decimal: str) -> str:
+    """Return 0 as a word for 1 is written, or 1 as one for 0: "0.0" for "1.0"."""
+    digit, wanted = ("1", "0") if cells.number(word, decimal) else ("0", "1")
+    other = word.replace(digit, wanted, 1)
+    return other if cells.number(other, decimal) == float(wanted) else wanted
 
 
 def answers(target: Target, outputs: NDArray[Any]) -> NDArray[Any]:
