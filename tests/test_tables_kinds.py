@@ -75,6 +75,11 @@ def test_kinds(values, name):
             "month may come first",
         ),
         ([f"{1 + i % 28}/{1 + i % 12}/63" for i in range(60)], "a", "two digits and no century"),
+        (
+            [f"2020-02-{1 + i:02d}" if i % 2 else f"{1 + i}.1.2020" for i in range(31)],
+            "a",
+            "dates, but they have several formats",
+        ),
     ],
 )
 def test_what_is_dropped_and_why(values, name, reason):
@@ -345,7 +350,8 @@ def test_days_in_other_spellings():
 @pytest.mark.parametrize(
     ("form", "cell"),
     [("{:.1f} kg", "0.0 kg"), ("{:.0f}cm", "0cm"), ("{:.2f}m", "0.00m"), ("-{:.0f} km²", "-0 km²"),
-     ("{:.0f}A", ""), ("No {:.0f}", ""), ("{:.0f}", "")],
+     ("{:.0f} km/h", "0 km/h"), ("{:.1f}°C", "0.0°C"), ("USD {:.2f}", "USD 0.00"),
+     ("{:.0f}A", ""), ("No {:.0f}", ""), ("ABC{:.0f}", ""), ("{:.0f}", "")],
 )  # fmt: skip
 def test_numbers_with_a_word_are_noted(form, cell):
     table = {

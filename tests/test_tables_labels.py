@@ -303,3 +303,24 @@ def test_the_words_are_those_of_onnx(tmp_path):
 def test_classes_that_differ_in_capitals_are_told(other, is_told):
     model = fitted({"x": X, "y": ["Yes", "no", other, "no"] * (N // 4)})
     assert any("are different classes; write them alike" in note for note in model.notes) == is_told
+
+
+@pytest.mark.parametrize("other", ["unknown", "–", ""])
+def test_numbers_that_became_classes_are_told(other):
+    y = [other if i % 5 == 0 else f"{i % 51}.5" for i in range(N)]
+    model = fitted({"x": X, "y": y})
+    assert model.target.task == ("classification" if other else "regression")
+    said = f"has 52 classes, of which all are numbers but 1, such as '{other}'; if these stand for"
+    assert any(said in note for note in model.notes) == bool(other)
+    asked = fitted({"x": X, "y": y}, task="classification")
+    assert not any("classes" in note for note in asked.notes)
+
+
+def test_numbers_beside_words_that_became_classes_are_told():
+    (note,) = fitted({"x": X, "y": [f"{i % 40} km/h" for i in range(N)]}).notes
+    assert note.startswith(
+        "the target has 40 classes: its numbers have a word beside them, as in '0 k"
+    )
+    assert note.endswith("leave the words out to learn numbers")
+    with pytest.raises(fm.errors.DataError, match=r"are different: .*, as in 'USD 0': leave the"):
+        fitted({"x": X, "y": [f"USD {i}" for i in range(N)]})

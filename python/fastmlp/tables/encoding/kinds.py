@@ -33,7 +33,9 @@ _SOME: Final = 0.1
 _OF_MOST: Final[dict[dates.Order, str]] = {"time of day": "times of day", "iso": "dates"}
 _ASKED: Final = 1000
 _LONG_TEXT: Final = 6.0  # words per cell, on average
-_NUMBER_AND_WORD: Final = re.compile(r"[+-]?\d[\d.,]*(\s?)([^\W\d_]{1,12}[²³]?)")
+_UNIT: Final = r"[^\W\d_]{1,12}[²³]?"
+_NUMBER_AND_WORD: Final = re.compile(rf"[+-]?\d[\d.,]*(?P<blank>\s?)(?P<word>°?{_UNIT}(/{_UNIT})?)")
+_CURRENCY_AND_NUMBER: Final = re.compile(r"(?P<word>[A-Z]{3})(?P<blank>\s)[+-]?\d[\d.,]*")
 _FEWEST_NUMBERS: Final = 10
 _MOST_UNITS: Final = 3
 _ROW_NAMES: Final = re.compile(
@@ -210,7 +212,7 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     mixed = "" if numbers else _other_mark(values, counts, bad, decimal)
     if not numbers and not mixed:
         mixed = _mixed(values, counts, numeric, bad, least=_SOME if prose else _HALF)
-    mixed = mixed or _mixed_times(values, counts) or _beside_words(values)
+    mixed = mixed or _mixed_times(values, counts) or beside_words(values)
     if prose:
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
@@ -271,17 +273,20 @@ def _mixed_times(values: Sequence[str], counts: NDArray[np.intp]) -> str:
     return ""
 
 
-def _beside_words(values: Sequence[str]) -> str:
+def beside_words(values: Sequence[str]) -> str:
     """Return which cell has a number and a word such as kg, if nearly all do; empty otherwise.
 
     Codes such as 12B are none.
     """
     some = values[:_ASKED]
-    found = [match for value in some if (match := _NUMBER_AND_WORD.fullmatch(value))]
-    if len(found) < max(_FEWEST_NUMBERS, _MOSTLY * len(some)):
+    for pattern in (_NUMBER_AND_WORD, _CURRENCY_AND_NUMBER):
+        found = [match for value in some if (match := pattern.fullmatch(value))]
+        if len(found) >= max(_FEWEST_NUMBERS, _MOSTLY * len(some)):
+            break
+    else:
         return ""
-    words = {match[2] for match in found}
-    is_code = min(map(len, words)) == 1 and not any(match[1] for match in found)
+    words = {match["word"] for match in found}
+    is_code = min(map(len, words)) == 1 and not any(match["blank"] for match in found)
     if len(words) > _MOST_UNITS or (is_code and not any("." in match[0] for match in found)):
         return ""
     return f"{BESIDE_WORDS}{brief(found[0][0])}"

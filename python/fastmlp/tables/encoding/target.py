@@ -20,6 +20,7 @@ from fastmlp.tables.encoding.kinds import (
     MARKS,
     ROUNDED,
     SECONDS,
+    beside_words,
     common_unit,
     kind_of,
     mixed_units,
@@ -102,6 +103,8 @@ class Target:
         if missing := [word for word in words if word in cells.MISSING_WORDS]:
             doubt = f"{brief(missing[0])} is a class like the others, of words; if it says that the"
             found.append(f"{doubt} target is missing, leave these rows out or empty the cells")
+        if self.reason and (doubt := _doubt_of_numbers(words)):
+            found.append(doubt)
         of_number: dict[float, str] = {}
         for word in words:
             number = cells.exact(word, ".")
@@ -141,6 +144,24 @@ class Target:
     def in_units(self, outputs: NDArray[Any]) -> Floats:
         """Return outputs of the network (n, t) in the units of the target."""
         return np.asarray(outputs, np.float64) * self.deviation + self.mean
+
+
+def _doubt_of_numbers(words: Sequence[str]) -> str:
+    """Return a note if most classes are numbers, too many to be classes, or have a word beside."""
+    numeric, bad = cells.numbers(words, ".")
+    numbers = numeric[~np.isnan(numeric)]
+    many = len(numbers) > MOST_GUESSED_CLASSES or cells.has_fractions(numbers)
+    if bad.any() and 2 * len(numbers) > len(words) and many:
+        others = f"{int(bad.sum()):,}, such as {brief(words[int(bad.argmax())])}"
+        return (
+            f"the target has {len(words):,} classes, of which all are numbers but {others}; if these "
+            "stand for missing numbers, empty the cells"
+        )
+    if beside := beside_words(words):
+        return (
+            f"the target has {len(words):,} classes: {beside}; leave the words out to learn numbers"
+        )
+    return ""
 
 
 def known_rows(
@@ -251,10 +272,12 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
             f"the target has a single class, {brief(classes[0])}: nothing to tell apart"
         )
     if len(classes) == len(rows):
+        beside = beside_words([label for label in classes if isinstance(label, str)])
         raise DataError(
             f"{table.source}: all {len(rows):,} values of the target {brief(name)} are different: "
             "nothing can be learned from them"
             + ("; is the target a number? try --task regression" if task else "")
+            + (f"; {beside}: leave the words out to learn numbers" if beside else "")
         )
     return Target([name], "classification", reason, classes, np.empty(0), np.empty(0), []), labels
 

@@ -53,6 +53,7 @@ _PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
     "iso": _ISO, "year first": _YEAR_FIRST, "month by name": _BY_NAME, "quarter": _QUARTER,
     "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
 }  # fmt: skip
+_DATES: Final = (_MOMENT, _YEAR_FIRST, _YEAR_LAST, _TWO_DIGITS, _BY_NAME, _QUARTER)
 _YEAR_AT_THE_END: Final = ("day first", "month first")
 _ASKED: Final = 100
 _YEAR_LATER: Final = (*_YEAR_AT_THE_END, "month by name")
@@ -94,7 +95,8 @@ def order_of(  # noqa: PLR0911  (a case each)
     if all(map(_TWO_DIGITS.fullmatch, found)):
         return None, "the years have two digits and no century"
     if not all(map(_YEAR_LAST.fullmatch, found)):
-        return None, ""
+        are_dates = all(any(form.fullmatch(layout) for form in _DATES) for layout in found)
+        return None, "they have several formats" if are_dates else ""
     matched = list(_matched(strings, _YEAR_LAST))
     left, middle = (max(int(cells.whole(i).max()) for _, cells in matched) for i in (1, 2))
     if left <= 12 and middle <= 12:
