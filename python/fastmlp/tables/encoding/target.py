@@ -154,8 +154,8 @@ def _doubt_of_numbers(words: Sequence[str]) -> str:
     if bad.any() and 2 * len(numbers) > len(words) and many:
         others = f"{int(bad.sum()):,}, such as {brief(words[int(bad.argmax())])}"
         return (
-            f"the target has {len(words):,} classes, of which all are numbers but {others}; if these "
-            "stand for missing numbers, empty the cells"
+            f"the target has {len(words):,} classes, of which all are numbers but {others}; "
+            "if these stand for missing numbers, empty the cells"
         )
     if beside := beside_words(words):
         return (
