@@ -22,7 +22,7 @@ ARROW: Final = (".arrow", ".feather", ".ipc", ".arrows")
 MAGIC: Final = (b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")
 """How the formats begin: Parquet, Arrow's file, Feather of old, Arrow's stream."""
 
-_TOGETHER: Final = 1 << 22
+_TOGETHER: Final = 1 << 20
 """Cells that are read together: a column at a time would not use several threads."""
 _INT32: Final = np.iinfo(np.int32)
 
