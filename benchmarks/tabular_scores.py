@@ -34,7 +34,7 @@ import fastmlp as fm
 from contest import Table, write_json
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.cell_values import values_of
-from fastmlp.tables.encoding.features import Features
+from fastmlp.tables.encoding.features import Features, Means
 from fastmlp.tables.encoding.fit_encoders import fit_encoders
 from fastmlp.tables.encoding.target import Target, read_target, true_targets
 from fastmlp.tables.reading.as_text import as_text
@@ -145,7 +145,7 @@ def mlp(case: Problem) -> NDArray[Any]:
     return np.asarray(MLPClassifier(**settings).fit(A, case.y).predict_proba(B))
 
 
-def _features(case: Problem) -> tuple[Features, dict[str, NDArray[np.float64]]]:
+def _features(case: Problem) -> tuple[Features, dict[str, Means]]:
     """Return the encoding of `TabularModel`, and its cross-fitted target means."""
     y = np.asarray(case.y, np.float64)[:, np.newaxis]
     classes = case.target.task == "classification"

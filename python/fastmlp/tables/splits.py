@@ -63,11 +63,11 @@ def shuffled(count: int, seed: int) -> NDArray[np.intp]:
     return np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable").astype(np.intp)
 
 
-def folds_of(count: int, groups: NDArray[np.integer[Any]] | None, seed: int) -> NDArray[np.intp]:
+def folds_of(count: int, groups: NDArray[np.integer[Any]] | None, seed: int) -> NDArray[np.int8]:
     """Return the fold of each row, of 5; rows of one group are in the same."""
     if groups is not None:
         of_groups = folds_of(int(groups.max()) + 1, None, seed)
         return np.take(of_groups, groups)
-    folds = np.empty(count, np.intp)
+    folds = np.empty(count, np.int8)
     folds[shuffled(count, seed)] = np.arange(count) % 5
     return folds

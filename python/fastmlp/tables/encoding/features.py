@@ -26,11 +26,13 @@ from fastmlp.tables.encoding.kinds import Kind
 from fastmlp.tables.encoding.target_means import (
     TargetMeans,
 )
-from fastmlp.tables.reading.stored_numbers import Floats
 from fastmlp.tables.reading.table import Rows, Table
 
 _BLOCK_BYTES, _FEWEST_ROWS = 1 << 21, 512
 _PREDICTED_BYTES: Final = 1 << 25
+
+Means = NDArray[np.float32]
+"""Cross-fitted target means (n, t) of a column, standardized, as the matrix has them."""
 
 BadRows = list[list[Rows]]
 """Of each feature the rows whose cells stand for nothing that the column holds, in pieces."""
@@ -167,7 +169,7 @@ class Features:
         ]
 
     def training_matrix(
-        self, table: Table, rows: Rows, trained: Mapping[str, Floats]
+        self, table: Table, rows: Rows, trained: Mapping[str, Means]
     ) -> NDArray[Any]:
         """Return the matrix of the training part, whose rows have cross-fitted target means."""
         out, bad = self.training_part(table, rows, trained)
@@ -175,7 +177,7 @@ class Features:
         return out
 
     def training_part(
-        self, table: Table, rows: Rows, trained: Mapping[str, Floats]
+        self, table: Table, rows: Rows, trained: Mapping[str, Means]
     ) -> tuple[NDArray[Any], BadRows]:
         """Return the matrix of some rows of the training part, and those with bad cells."""
         _memory.require("the matrix of features", self.dtype.itemsize * len(rows) * self.width)
@@ -186,7 +188,7 @@ class Features:
         return out, bad
 
     def put_means(
-        self, out: NDArray[Any], trained: Mapping[str, Floats], at: Rows | slice = slice(None)
+        self, out: NDArray[Any], trained: Mapping[str, Means], at: Rows | slice = slice(None)
     ) -> None:
         """Write the cross-fitted target means of positions in the training part into `out`."""
         for feature, part in zip(self.features, self._parts(out), strict=True):

@@ -23,7 +23,7 @@ from fastmlp.tables.encoding.encoders import (
     Vector,
     Words,
 )
-from fastmlp.tables.encoding.features import Feature, Features
+from fastmlp.tables.encoding.features import Feature, Features, Means
 from fastmlp.tables.encoding.kinds import (
     FEW_WORDS,
     NUMBERS_ROWS,
@@ -40,6 +40,7 @@ from fastmlp.tables.encoding.target_means import (
     TargetMeans,
     share_in_other_folds,
 )
+from fastmlp.tables.reading.arrow_cells import release_unused
 from fastmlp.tables.reading.stored_numbers import Floats, StoredNumbers
 from fastmlp.tables.reading.table import Column, Rows, Table, Text
 from fastmlp.tables.splits import folds_of
@@ -66,7 +67,7 @@ def fit_encoders(
     classes: bool = False,
     groups: NDArray[np.integer[Any]] | None = None,
     seed: int = 0,
-) -> tuple[Features, dict[str, Floats]]:
+) -> tuple[Features, dict[str, Means]]:
     """Choose the encoding of each column, and fit it to some rows.
 
     Parameters
@@ -134,6 +135,7 @@ def fit_encoders(
             for f in learned.features
             if isinstance(f.encoder, Number)
         ]
+    release_unused()  # fitting takes several times the memory of a column
     return learned, fitting.trained
 
 
@@ -166,16 +168,17 @@ class _Fitting:
     pieces: int = 0
     has_means: bool = False
     rows_of_number: int = _ROWS_OF_NUMBER
-    trained: dict[str, Floats] = dataclasses.field(default_factory=dict)
+    trained: dict[str, Means] = dataclasses.field(default_factory=dict)
 
     @cached_property
-    def folds(self) -> NDArray[np.intp]:
+    def folds(self) -> NDArray[np.int8]:
         """The fold of each row, for cross-fitting."""
         return folds_of(len(self.rows), self.groups, self.seed)
 
     def word_means(self, name: str, column: Text) -> TargetMeans:
         """Return the fitted target means of words."""
-        encoder, self.trained[name] = TargetMeans.fit(column, self.rows, self.targets, self.folds)
+        encoder, crossed = TargetMeans.fit(column, self.rows, self.targets, self.folds)
+        self.trained[name] = crossed.astype(np.float32)
         return encoder
 
     def number_means(self, name: str, values: Floats) -> NumberMeans | None:
@@ -184,16 +187,19 @@ class _Fitting:
         Such a column may number persons or places, each of which has several rows: neighbouring
         numbers then have nothing in common, which pieces between quantiles assume.
         """
-        if not self.has_means or not self._may_repeat(values):
+        if not self.has_means or not self._may_repeat(values) or not self._repeat(values):
             return None
+        encoder, crossed = NumberMeans.fit(values, self.targets, self.folds)
+        self.trained[name] = crossed.astype(np.float32)
+        return encoder
+
+    def _repeat(self, values: Floats) -> bool:
+        """Return whether there are many numbers, which repeat, also in other folds."""
         is_known = ~np.isnan(values)
         found, codes = np.unique(values[is_known], return_inverse=True)
         if not FEW_WORDS < len(found) <= len(codes) // self.rows_of_number:
-            return None
-        if share_in_other_folds(codes, self.folds[is_known]) < LEAST_SHARED:
-            return None
-        encoder, self.trained[name] = NumberMeans.fit(values, self.targets, self.folds)
-        return encoder
+            return False
+        return share_in_other_folds(codes, self.folds[is_known]) >= LEAST_SHARED
 
     def _may_repeat(self, values: Floats) -> bool:
         """Return whether many numbers may repeat: a sample says in less time that they do not."""

@@ -5,6 +5,7 @@
 
 import contextlib
 import math
+import sys
 import threading
 from typing import Any, Final
 
@@ -226,7 +227,12 @@ def _has_codes(column: Any) -> bool:
 
 
 def release_unused() -> None:
-    """Return memory that pyarrow no longer uses to the system: the next column needs some."""
+    """Return memory to the system that pyarrow no longer uses, nor others that share its pools.
+
+    That of the system has what NumPy has released, too. Nothing if pyarrow is not in use.
+    """
+    if "pyarrow" not in sys.modules:
+        return
     import pyarrow as pa  # noqa: PLC0415
 
     with _releasing:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fastmlp.data.stream import Rows as ReadRows
-    from fastmlp.tables.encoding.features import BadRows, Features
-    from fastmlp.tables.reading.stored_numbers import Floats
+    from fastmlp.tables.encoding.features import BadRows, Features, Means
     from fastmlp.tables.reading.table import Rows
 
 _LARGE: Final = 1 << 27
@@ -60,7 +59,7 @@ class EncodedRows:
     """
 
     def __init__(
-        self, features: Features, table: Table, rows: Rows, trained: Mapping[str, Floats]
+        self, features: Features, table: Table, rows: Rows, trained: Mapping[str, Means]
     ) -> None:
         columns = ColumnStore()
         for feature in features.features:  # the others can be released

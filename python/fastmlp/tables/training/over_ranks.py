@@ -34,9 +34,8 @@ from fastmlp.tables.training.preparation import Preparation, Prepared
 if TYPE_CHECKING:
     from fastmlp.history import History
     from fastmlp.network import Network
-    from fastmlp.tables.encoding.features import Features
+    from fastmlp.tables.encoding.features import Features, Means
     from fastmlp.tables.encoding.target import Target
-    from fastmlp.tables.reading.stored_numbers import Floats
     from fastmlp.tables.reading.table import Rows
 
 _PROBED: Final = 256
@@ -168,7 +167,7 @@ class _Share:
     """
 
     streamed: bool
-    trained: dict[str, Floats]
+    trained: dict[str, Means]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
     splits: list[RowsOfNetwork]

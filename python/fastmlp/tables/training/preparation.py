@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastmlp.network import Network
-    from fastmlp.tables.encoding.features import Features
+    from fastmlp.tables.encoding.features import Features, Means
     from fastmlp.tables.encoding.target import Target
-    from fastmlp.tables.reading.stored_numbers import Floats
     from fastmlp.tables.reading.table import Rows
     from fastmlp.tables.training.selection import Selection
 
@@ -79,7 +78,7 @@ class Preparation:
     selection: Selection
     rows: Rows
     features: Features
-    trained: dict[str, Floats]
+    trained: dict[str, Means]
     target: Target
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
