@@ -36,7 +36,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests whose processes have threads that must really run, or are timed."""
     for item in items:
-        if "run_python" in getattr(item, "fixturenames", ()):
+        starts_python = "run_python" in getattr(item, "fixturenames", ())
+        if starts_python and not item.get_closest_marker("shares_cores"):
             item.add_marker(pytest.mark.alone)
 
 

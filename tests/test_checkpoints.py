@@ -306,6 +306,7 @@ print(net.epoch, net.parameters.tobytes() == before, net.optimizer_state)
 """
 
 
+@pytest.mark.shares_cores
 @pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 @pytest.mark.parametrize(
     ("what", "error"),

@@ -47,12 +47,14 @@ def test_a_wrong_number_of_threads_is_refused(n, error):
     assert fm.get_num_threads() == before
 
 
+@pytest.mark.shares_cores
 def test_forcing_an_isa(run_python, isas):
     code = "import fastmlp as fm; print(fm.get_config()['isa'])"
     for isa in isas:
         assert run_python(code, FASTMLP_ISA=isa).stdout == f"{isa}\n"
 
 
+@pytest.mark.shares_cores
 def test_an_unknown_isa_names_those_available(run_python, isas):
     done = run_python("import fastmlp as fm; fm.show_config()", FASTMLP_ISA="sse9")
     assert done.returncode != 0
@@ -61,6 +63,7 @@ def test_an_unknown_isa_names_those_available(run_python, isas):
         assert isa in done.stderr
 
 
+@pytest.mark.shares_cores
 def test_openmp_variable_is_that_of_the_import(run_python):
     code = (
         "import os, fastmlp as fm; os.environ['OMP_NUM_THREADS'] = '1'; "
@@ -70,6 +73,7 @@ def test_openmp_variable_is_that_of_the_import(run_python):
     assert run_python(code, OMP_NUM_THREADS="").stdout == "\n"
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize("value", ["0", "many", "-1", "3.5"])
 def test_a_wrong_number_of_threads_is_shown(run_python, value):
     code = "import fastmlp as fm; print(fm.get_config()); fm.show_config(); fm.set_num_threads(1)"

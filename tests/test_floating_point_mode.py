@@ -74,6 +74,7 @@ CONTROLS = {
 }
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize("mode", ["flush to zero", "round up", "round towards zero"])
 def test_the_callers_floating_point_mode(run_python, mode):
     """It changes no bit of ours, neither in our threads, and is back when we return."""

@@ -10,6 +10,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 @pytest.mark.parametrize("name", ["sse9", "AVX2", "avx2,scalar", " ", "scalar "])
 def test_an_unknown_one_names_those_there_are(run_python, isas, command, name):
@@ -21,6 +22,7 @@ def test_an_unknown_one_names_those_there_are(run_python, isas, command, name):
     )
 
 
+@pytest.mark.shares_cores
 def test_it_stays_wrong(run_python):
     """Neither is the second call let through, nor a corrected environment ignored."""
     code = """
@@ -41,6 +43,7 @@ print("trained", (net.parameters == before).all(), net.epoch)
     assert done.stdout.split("\n")[:3] == ["refused True 0"] * 2 + ["trained False 1"]
 
 
+@pytest.mark.shares_cores
 def test_it_is_the_one_in_use(run_python, any_isa):
     code = "from fastmlp import _core; print(_core.isa(), *_core.available_isas())"
     assert run_python(code, FASTMLP_ISA=any_isa).stdout.split()[0] == any_isa

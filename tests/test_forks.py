@@ -124,6 +124,7 @@ print("done")
 """
 
 
+@pytest.mark.no_sanitizer  # whose allocator another thread may hold at the fork
 def test_the_child_has_the_weights_of_the_last_epoch_end(run_python):
     done = run_python(HEAD + LAST_EPOCH_END, timeout=60)
     assert done.stdout == "done\n", done.stdout + done.stderr
@@ -147,6 +148,7 @@ assert os.waitpid(pid, 0)[1] == 0
 """
 
 
+@pytest.mark.no_sanitizer  # whose allocator another thread may hold at the fork
 def test_a_fork_in_a_callback_is_two_trainings(run_python):
     done = run_python(HEAD + FROM_A_CALLBACK, timeout=60)
     first, second = done.stdout.splitlines()

@@ -149,6 +149,8 @@ class TestPlot:
         assert pyplot.get_fignums() == []
 
 
+@pytest.mark.shares_cores
+@pytest.mark.once
 @pytest.mark.parametrize(("method", "package"), [("to_pandas", "pandas"), ("plot", "matplotlib")])
 def test_without_the_package_it_says_what_to_install(run_python, method, package):
     code = (
@@ -162,6 +164,8 @@ def test_without_the_package_it_says_what_to_install(run_python, method, package
     assert done.stdout.startswith(f"History.{method} needs {package}: pip install 'fastmlp[")
 
 
+@pytest.mark.shares_cores
+@pytest.mark.once
 def test_html_without_matplotlib_has_no_plot(run_python):
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"

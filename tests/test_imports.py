@@ -38,6 +38,7 @@ def test_import_is_quick_beside_numpy(run_python):
     assert min(float(run_python(code).stdout) for _ in range(5)) < 0.1
 
 
+@pytest.mark.shares_cores
 def test_import_brings_nothing_optional(run_python):
     code = "import fastmlp, sys; print(*sys.modules)"
     modules = run_python(code).stdout.split()
@@ -45,11 +46,13 @@ def test_import_brings_nothing_optional(run_python):
     assert not [name for name in FORBIDDEN if name in modules]
 
 
+@pytest.mark.shares_cores
 def test_import_is_silent(run_python):
     done = run_python("import fastmlp")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.shares_cores
 def test_the_reference_comes_with_its_first_use(run_python):
     code = "import fastmlp as fm; print(fm.reference.Network.__name__)"
     done = run_python(code)

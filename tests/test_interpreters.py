@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 CODES = {
     "_xxsubinterpreters": """
 import _xxsubinterpreters as interpreters
@@ -18,6 +20,7 @@ print(failure.formatted)
 }
 
 
+@pytest.mark.shares_cores
 def test_an_import_in_a_sub_interpreter_is_refused(run_python):
     code = CODES["_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"]
     done = run_python(code, timeout=30)

@@ -187,6 +187,8 @@ def test_arguments(arguments, error, message):
         fm.LBFGS(**arguments)
 
 
+@pytest.mark.shares_cores
+@pytest.mark.once
 def test_without_scipy_it_says_what_to_install(run_python):
     code = (
         "import sys; sys.modules['scipy.optimize'] = None\n"

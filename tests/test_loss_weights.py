@@ -208,6 +208,7 @@ def printed():
     return {}
 
 
+@pytest.mark.shares_cores
 def test_the_bits_are_those_of_scalar_code(run_python, any_isa, printed):
     code = PROCESS.format(losses=LOSSES)
     for isa, threads in (("scalar", "1"), (any_isa, "2")):

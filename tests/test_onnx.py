@@ -197,6 +197,8 @@ def test_a_failed_write_is_an_os_error(tmp_path):
         network("tanh", "float32").to_onnx(tmp_path / "nowhere" / "model.onnx")
 
 
+@pytest.mark.shares_cores
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("call", "extra"),
     [

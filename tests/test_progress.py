@@ -106,6 +106,7 @@ def test_lines_on_request(net, blobs, capfd):
     assert capfd.readouterr().err.count("\n") == 3
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize("verbose", [1, 2])
 @pytest.mark.parametrize("stream", ["closed below", "closed", "none", "full"])
 def test_a_fit_goes_on_where_nothing_can_be_shown(run_python, verbose, stream):

@@ -229,6 +229,7 @@ def test_threads_that_save_under_one_name(net, path, folder):
     assert_holds(path, net)
 
 
+@pytest.mark.shares_cores
 @posix
 @pytest.mark.parametrize("action", ["save", "save_checkpoint", "export_c", "to_onnx"])
 def test_a_file_that_grows_too_large(run_python, path, action):
@@ -404,6 +405,7 @@ def test_a_sparse_file_larger_than_memory(folder):
         fm.load(path)
 
 
+@pytest.mark.shares_cores
 def test_bytes_do_not_depend_on_the_surroundings(run_python, path, net):
     net.save(path)
     code = "import sys, fastmlp as fm; fm.load(sys.argv[1]).save(sys.argv[2])"

@@ -97,6 +97,7 @@ def test_the_same_bits_after_reading(table, path, target, words):
     assert path.read_bytes() == content
 
 
+@pytest.mark.shares_cores
 def test_a_new_process_and_the_command_line_answer_the_same(table, path, run_python, tmp_path):
     simple = {name: table[name] for name in ("size", "kind", "built", "price")}
     model = fitted(simple, "price")

@@ -169,6 +169,7 @@ print("done")
 """
 
 
+@pytest.mark.no_sanitizer  # whose allocator another thread may hold at the fork
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("code", [FORK, FORK_BETWEEN_EPOCHS], ids=["by a thread", "by a callback"])
 def test_a_fork_within_a_trial(run_python, code):

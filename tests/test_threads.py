@@ -61,6 +61,7 @@ def printed(run_python, clean_env):
 GET = "import fastmlp as fm; print(fm.get_num_threads())"
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
@@ -76,12 +77,14 @@ def test_environment(printed, env, expected):
     assert printed(GET, **env) == [str(expected)]
 
 
+@pytest.mark.shares_cores
 def test_openmp_limit_is_that_of_the_import(printed):
     code = "import os, fastmlp as fm; os.environ['OMP_NUM_THREADS'] = '1'"
     env = {"OMP_NUM_THREADS": "7", "FASTMLP_EXACT_THREADS": "1"}
     assert printed(f"{code}; print(fm.get_num_threads())", **env) == ["7"]
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
@@ -97,6 +100,7 @@ def test_whether_the_environment_sets_the_limit(printed, env, expected):
     assert printed(f"{code}; print(config.environment_limits_threads())", **env) == [expected]
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize(
     "env", [{}, {"FASTMLP_NUM_THREADS": "1000000"}, {"OMP_NUM_THREADS": "many"}]
 )
@@ -104,6 +108,7 @@ def test_the_machine_is_the_upper_limit(printed, env):
     assert 1 <= int(printed(GET, **env)[0]) <= MACHINE
 
 
+@pytest.mark.shares_cores
 @pytest.mark.parametrize("value", ["0", "-2", "two", "1.5", "2,4", "99999999999999999999"])
 def test_a_bad_environment_is_named(run_python, clean_env, value):
     done = run_python(GET, FASTMLP_NUM_THREADS=value)
@@ -111,6 +116,7 @@ def test_a_bad_environment_is_named(run_python, clean_env, value):
     assert f"ValueError: FASTMLP_NUM_THREADS must be an integer >= 1, got '{value}'" in done.stderr
 
 
+@pytest.mark.shares_cores
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity masks here")
 def test_affinity_is_obeyed_at_any_time(printed):
     code = "import os, fastmlp as fm; cpus = os.sched_getaffinity(0); print(fm.get_num_threads())\n"
@@ -121,6 +127,7 @@ def test_affinity_is_obeyed_at_any_time(printed):
     assert before == after
 
 
+@pytest.mark.shares_cores
 def test_set_num_threads(printed):
     code = "import fastmlp as fm\nfor n in (1, 10**6, 3): fm.set_num_threads(n); "
     code += "print(fm.get_num_threads())"

@@ -35,11 +35,7 @@ function(fastmlp_apply_settings target)
     if(FASTMLP_SANITIZE)
         target_compile_options(
             ${target}
-            PUBLIC
-                -fsanitize=${FASTMLP_SANITIZE}
-                -fno-sanitize-recover=all
-                -fno-omit-frame-pointer
-                -g
+            PUBLIC -fsanitize=${FASTMLP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
         )
         target_link_options(${target} PUBLIC -fsanitize=${FASTMLP_SANITIZE})
     endif()
