@@ -68,6 +68,38 @@ def test_rows_that_are_encoded_on_the_way_give_the_same_bits(
         assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-12)
 
 
+@pytest.mark.parametrize("arguments", [{"sample_weight": "weight"}, {"groups": "chain"}])
+def test_networks_look_up_different_rows_of_one_matrix(shops, monkeypatch, arguments):
+    known = []
+    for rows in (1 << 40, 0):
+        monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_MANY_ROWS", rows)
+        model = fm.TabularModel(**QUICK).fit(shops, "kind", **arguments)
+        known.append((model, [net.parameters.tobytes() for net in model.networks]))
+    (copied, expected), (shared, found) = known
+    assert found == expected
+    assert len(set(found)) == 2
+    for ours, theirs in zip(shared.histories, copied.histories, strict=True):
+        assert ours.loss == theirs.loss
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-12)
+
+
+def test_networks_that_share_a_matrix_have_no_copies(rng, monkeypatch):
+    table = {f"c{j}": rng.normal(size=20_000) for j in range(20)}
+    table["y"] = rng.normal(size=20_000)
+    peaks = []
+    for rows in (1 << 40, 0):
+        monkeypatch.setattr(fastmlp.tables.training.encoded_rows, "_MANY_ROWS", rows)
+        model = fm.TabularModel(**QUICK | {"epochs": 1, "networks": 4, "batch_size": 512})
+        tracemalloc.start()
+        try:
+            model.fit(table, "y")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    matrix = 4 * 20_000 * model.networks[0].features
+    assert peaks[0] - peaks[1] > 2 * matrix
+
+
 def test_bad_cells_are_noted_before_the_training(shops, monkeypatch):
     in_parts(monkeypatch)
     shops["size"][3] = np.inf

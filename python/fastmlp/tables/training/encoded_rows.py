@@ -1,6 +1,8 @@
-"""Samples whose rows are encoded as they are needed, where a matrix would be much larger.
+"""Samples whose rows are looked up as they are needed, so that they take less memory.
 
-A word takes 4 bytes in a table, but in a matrix 4 bytes for each word of its column.
+A word takes 4 bytes in a table, but in a matrix 4 bytes for each word of its column: where it would
+be much larger, rows are encoded when they are looked up. Of a matrix that is there, networks that
+hold out different rows would each need a copy.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _LARGE: Final = 1 << 27
 """Bytes of a matrix up to which it is made, so that no row is encoded more than once."""
 _TIMES: Final = 2
 """How many times as many numbers as the table it may have beyond that."""
-_BLOCK: Final = 1 << 19  # numbers that are encoded together
+_BLOCK: Final = 1 << 19  # numbers that are looked up together
+_MANY_ROWS: Final = 1 << 16
+"""Rows from which on networks look up those of a shared matrix: copies of fewer are small."""
 
 
 def outgrows_table(features: Features, rows: int) -> bool:
@@ -36,6 +40,31 @@ def outgrows_table(features: Features, rows: int) -> bool:
     held = sum(len(each.mean) if isinstance(each, Vector) else 1 for each in encoders)
     width = features.width
     return features.dtype.itemsize * rows * width > _LARGE and width > _TIMES * held
+
+
+def shares_matrix(features: Features, rows: int) -> bool:
+    """Return whether networks that hold out different rows look up those of one matrix."""
+    return rows >= _MANY_ROWS and not features.is_raw
+
+
+class MatrixRows:
+    """Rows of a matrix (n, width)."""
+
+    def __init__(self, X: NDArray[np.float32]) -> None:
+        self._X = X
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self._X.T)
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows to look up at a time."""
+        return max(1, _BLOCK // self.width)
+
+    def __getitem__(self, positions: Rows) -> NDArray[np.float32]:
+        return self._X[positions]
 
 
 class EncodedRows:
@@ -99,7 +128,7 @@ class EncodedStream(RowStream):
 
     def __init__(
         self,
-        X: EncodedRows,
+        X: EncodedRows | MatrixRows,
         y: NDArray[Any],
         weight: NDArray[np.float64] | None,
         rows: NDArray[np.intp],
@@ -118,7 +147,7 @@ class EncodedStream(RowStream):
 
     @property
     def block_rows(self) -> Sequence[int]:
-        """Rows that are encoded together."""
+        """Rows that are looked up together."""
         return equal_blocks(len(self._rows), self.n_features, self._X.block_rows)
 
     def read_rows(self, rows: NDArray[np.intp]) -> ReadRows:
@@ -130,9 +159,9 @@ class EncodedStream(RowStream):
 
 @dataclass(frozen=True)
 class EncodedSamples:
-    """The training part; as `Samples`, but for its matrix."""
+    """The training part; as `Samples`, but its rows are looked up."""
 
-    X: EncodedRows
+    X: EncodedRows | MatrixRows
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
 

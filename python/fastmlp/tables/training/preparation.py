@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import printable
-from fastmlp.tables.training.encoded_rows import EncodedRows, EncodedSamples, outgrows_table
+from fastmlp.tables.training.encoded_rows import (
+    EncodedRows,
+    EncodedSamples,
+    MatrixRows,
+    outgrows_table,
+    shares_matrix,
+)
 from fastmlp.tables.training.networks import (
     AnySamples,
     AnyTraining,
@@ -122,6 +128,7 @@ class Preparation:
     def prepared(self, settings: Settings) -> Prepared:
         """Return the training of the networks in this process."""
         samples: AnySamples
+        splits = self.splits(settings)
         if outgrows_table(self.features, len(self.rows)):
             X = None
             table = self.selection.table
@@ -130,9 +137,12 @@ class Preparation:
             samples = EncodedSamples(rows, self.y, self.weight)
         else:
             X = self.matrix()
-            samples = Samples(X, self.y, self.weight)
+            if splits.count > 1 and shares_matrix(self.features, len(X)):
+                samples = EncodedSamples(MatrixRows(X), self.y, self.weight)
+            else:
+                samples = Samples(X, self.y, self.weight)
         notes, networks = self.notes(), self.networks(settings, X)
-        training = Training(samples, networks, self.splits(settings), self.target, settings)
+        training = Training(samples, networks, splits, self.target, settings)
         return Prepared(self.features, self.target, notes, self.seed, training)
 
 
