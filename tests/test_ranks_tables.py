@@ -152,15 +152,31 @@ def test_large_tables_are_encoded_as_they_are_trained_on(
     assert any("column 'size': 'inf' is not finite" in note for note in found[0][1])
 
 
-def test_a_matrix_is_made_where_a_rank_would_have_an_empty_stream(monkeypatch):
-    monkeypatch.setattr(encoded_rows, "_LARGE", 0)
-    table = {"a": np.tile(["x", "y", "z"], 6), "y": np.tile([0.0, 1.0, 2.0], 6)}
+@pytest.mark.parametrize("kept", ["many ranks", "all held out", "sorted groups"])
+def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, kept):
+    """To train on, or to hold out: with the bits of a matrix."""
+    rows, ranks = (18, 20) if kept == "many ranks" else (120, 4)
+    table = {"a": np.tile(["x", "y", "z"], rows // 3), "y": np.tile([0.0, 1.0, 2.0], rows // 3)}
+    table["group"] = np.arange(rows) // (30 if kept == "all held out" else 5)
+    arguments = {"validation_fraction": None} if kept == "many ranks" else {"groups": "group"}
+    if kept == "all held out":
+        arguments["validation_fraction"] = 0.3
+    monkeypatch.setattr(networks, "_OWN_SPLITS", 0)
+    made = []  # the matrices
+    monkeypatch.setattr(over_ranks, "Samples", lambda *of: made.append(of) or Samples(*of))
+    found = []
+    for large in (1 << 40, 0):
+        monkeypatch.setattr(encoded_rows, "_LARGE", large)
+        made.clear()
 
-    def run(comm, rank):
-        model = fm.TabularModel(networks=1, epochs=2, hidden=(4,), seed=1)
-        model.fit(table, "y", validation_fraction=None, comm=comm)
-        return model.predict(table).tobytes()
+        def run(comm, rank):
+            model = fm.TabularModel(networks=1, epochs=2, hidden=(4,), seed=1)
+            model.fit(table, "y", comm=comm, **arguments)
+            return model.networks[0].parameters.tobytes()
 
-    results = on_ranks(20, run)
-    assert all(isinstance(result, bytes) for result in results), results
-    assert len(set(results)) == 1
+        results = on_ranks(ranks, run)
+        assert all(isinstance(result, bytes) for result in results), results
+        assert len(set(results)) == 1
+        found.append(results[0])
+        assert len(made) == (ranks if large else 0)
+    assert found[0] == found[1]

@@ -171,8 +171,17 @@ class EncodedSamples:
     def split(self, rows: RowsOfNetwork, *, in_place: bool) -> Part:
         """Return what a network is trained on."""
         del in_place  # nothing is copied
-        held_out = None if rows.held_out is None else self._stream(rows.held_out)
-        return Part((self._stream(rows.train), None), held_out, rows.count)
+        train = (self._stream(rows.train), None) if len(rows.train) else self._no_rows()
+        if rows.held_out is None:
+            return Part(train, None, rows.count)
+        held_out = self._stream(rows.held_out) if len(rows.held_out) else self._no_rows()
+        return Part(train, held_out, rows.count)
 
     def _stream(self, rows: NDArray[np.intp]) -> EncodedStream:
         return EncodedStream(self.X, self.y, self.weight, rows)
+
+    def _no_rows(self) -> tuple[Any, ...]:
+        """Return the arrays of a rank that has none of the rows: a stream has at least one."""
+        none = np.arange(0)
+        weight = () if self.weight is None else (self.weight[none],)
+        return (self.X[none], self.y[none], *weight)

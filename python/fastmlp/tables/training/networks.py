@@ -116,10 +116,6 @@ class RowsOfNetwork:
     held_out: NDArray[np.intp] | None
     count: int
 
-    def has_all_parts(self) -> bool:
-        """Return whether there are rows to train on, and rows held out if any are."""
-        return len(self.train) > 0 and (self.held_out is None or len(self.held_out) > 0)
-
     def between(self, first: int, last: int) -> RowsOfNetwork:
         """Return those of a rank, counted from its first row."""
 

@@ -296,9 +296,7 @@ class _OnRank0:
         rows = [splits.of(i) for i in range(splits.count)]
         bounds = list(pairwise(self._bounds))
         of_ranks = [[each.between(first, last) for each in rows] for first, last in bounds]
-        streamed = outgrows_table(preparation.features, len(preparation.rows)) and all(
-            split.has_all_parts() for splits in of_ranks for split in splits
-        )  # a stream has at least one row
+        streamed = outgrows_table(preparation.features, len(preparation.rows))
         weight = preparation.weight
         return [
             _Share(
