@@ -40,6 +40,18 @@ def test_numbers_in_a_column_of_words_are_noted(model_of_zips):
         assert model.evaluate(path).r2 > 0.5
 
 
+@pytest.mark.parametrize(
+    ("cells", "such"),
+    [(np.arange(3) > 0, "False"), (np.array(["2020-01-01"], "M8[D]"), "2020-01-01")],
+)
+def test_what_is_neither_words_nor_numbers_is_not_called_numbers(model_of_zips, cells, such):
+    _, model = model_of_zips
+    with pytest.warns(
+        UserWarning, match=f"such as '{such}', are no words known from the training$"
+    ):
+        model.predict({"zip": cells})
+
+
 @pytest.mark.filterwarnings("error")
 def test_known_words_and_a_few_others_are_not_noted(model_of_zips):
     _, model = model_of_zips

@@ -209,8 +209,9 @@ def other_words(table: Table, name: str, encoder: Words | TargetMeans, rows: Row
     if not known or not others or not enough or (are_words and total < _ENOUGH):
         return ""
     cell = brief(text.values[int(is_other.argmax())])
-    what = "are" if are_words else "are numbers and"
-    advice = "" if are_words else ": give text, as numbers have no zeros in front"
+    are_numbers = not isinstance(column, Text) and column.dtype.kind in "iuf"
+    what = "are numbers and" if are_numbers else "are"
+    advice = ": give text, as numbers have no zeros in front" if are_numbers else ""
     return (
         f"{table.source}: column {brief(name)}: {others:,} of {counted(total, 'cell')}, such as "
         f"{cell}, {what} no words known from the training{advice}"
