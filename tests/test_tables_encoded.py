@@ -83,6 +83,7 @@ def test_networks_look_up_different_rows_of_one_matrix(shops, monkeypatch, argum
         assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-12)
 
 
+@pytest.mark.once
 def test_networks_that_share_a_matrix_have_no_copies(rng, monkeypatch):
     table = {f"c{j}": rng.normal(size=20_000) for j in range(20)}
     table["y"] = rng.normal(size=20_000)

@@ -11,6 +11,8 @@ import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.tables.reading.read import read
 
+pytestmark = pytest.mark.once
+
 N = 200
 X = np.random.default_rng(1).normal(size=N)
 IS_ONE = X > 0.0
