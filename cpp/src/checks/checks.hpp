@@ -12,9 +12,11 @@
 
 namespace fastmlp {
 
-/// The shortest decimal number that is read as `number`, in any locale.
+/// The shortest decimal number that is read as `number`, in any locale. The sign of a NaN means
+/// nothing.
 template <class T>
 std::string shortest(T number) {
+    if (number != number) return "nan";
     char digits[32];
     return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
 }
