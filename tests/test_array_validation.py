@@ -1,5 +1,7 @@
 """Every invalid array: the type of the error, its message, and that nothing changed."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -86,13 +88,33 @@ def test_sparse_features(net, assert_unchanged):
             net.forward(matrix)
 
 
-def test_an_array_that_raises(net, assert_unchanged):
-    class Bad:
-        def __array__(self, dtype=None, copy=None):
-            raise KeyError("own error")
+class Raising:
+    def __array__(self, dtype=None, copy=None):
+        raise KeyError("own error")
 
-    with assert_unchanged(net), pytest.raises(TypeError, match=r"X cannot .*own error") as caught:
-        net.predict(Bad())
+
+def fit_table(**options):
+    table = {"size": np.arange(20.0), "price": np.arange(20.0) ** 2}
+    fm.TabularModel(networks=1, seed=0).fit(table, target="price", **options)
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    {
+        "X": lambda net, bad: net.predict(bad),
+        "labels": lambda net, bad: net.to_sklearn(labels=bad),
+        "q": lambda net, bad: fm.Ensemble([net, net.copy()]).quantiles(X, bad),
+        "groups": lambda net, bad: fit_table(groups=bad),
+        "sample_weight": lambda net, bad: fit_table(sample_weight=bad),
+        "tensors['a']": lambda net, bad: fm.files.write_archive(
+            "never.safetensors", {"a": bad}, {}
+        ),
+    }.items(),
+)
+def test_an_array_that_raises(net, assert_unchanged, argument, call):
+    message = rf"^{re.escape(argument)} cannot .*own error"
+    with assert_unchanged(net), pytest.raises(TypeError, match=message) as caught:
+        call(net, Raising())
     assert isinstance(caught.value.__cause__, KeyError)
 
 

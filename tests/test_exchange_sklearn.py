@@ -93,6 +93,12 @@ def test_networks_it_cannot_hold_are_refused(net, labels, message):
         fm.Network(net, seed=1).to_sklearn(labels=labels)
 
 
+def test_labels_of_two_kinds_are_refused():
+    labels = np.array([1, "a", 2], dtype=object)
+    with pytest.raises(TypeError, match="labels must be numbers or text, of one kind"):
+        fm.Network([4, 5, 3], seed=1).to_sklearn(labels=labels)
+
+
 def test_other_estimators_are_refused():
     with pytest.raises(TypeError, match="got str"):
         fm.from_sklearn("MLPClassifier")

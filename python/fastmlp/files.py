@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core, _validation
 from fastmlp.data import _memory
+from fastmlp.data._conversion import any_array
 from fastmlp.errors import ModelFormatError, printable
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -116,7 +117,10 @@ def write_archive(
     OSError
         If the file cannot be written; the old file is unchanged.
     """
-    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    arrays = {
+        name: np.asarray(any_array(f"tensors[{name!r}]", array), order="C")
+        for name, array in tensors.items()
+    }
     native = {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}
     _core.write_archive(regular_path(path), native, dict(metadata))
 

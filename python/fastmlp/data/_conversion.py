@@ -51,6 +51,26 @@ def numbers(name: str, value: object, advice: str = "encode it as numbers") -> N
         raise _unreadable(name, value, error) from error
 
 
+def any_array(name: str, value: object) -> NDArray[Any]:
+    """Return any array-like as an array of any dtype, also of text or objects.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none; also if its own conversion raises another exception, which is then the cause.
+    ImportError, MemoryError
+        If a library needed to read it is not installed, or there is not enough memory.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from error
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unreadable(name, value, error) from error
+
+
 def has_attribute(value: object, name: str) -> bool:
     """Return whether an object has an attribute; False if the lookup raises."""
     try:

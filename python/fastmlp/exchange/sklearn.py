@@ -25,7 +25,7 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._validation import brief
-from fastmlp.data._conversion import Scaling
+from fastmlp.data._conversion import Scaling, any_array
 from fastmlp.exchange.assembly import assemble
 from fastmlp.exchange.steps import Activation, Dropout, Linear, Scale, Step
 from fastmlp.exchange.verification import verify as verify_steps
@@ -266,10 +266,14 @@ def _binarizer(net: Model, labels: ArrayLike | None) -> LabelBinarizer:
         raise ValueError(
             "scikit-learn has no softmax of one or two outputs; use one output with sigmoid"
         )
-    classes = np.arange(count) if labels is None else np.asarray(labels)
+    classes = np.arange(count) if labels is None else any_array("labels", labels)
     if classes.shape != (count,):
         raise ValueError(f"labels must have shape ({count},), got {classes.shape}")
-    if len(np.unique(classes)) != count or not np.array_equal(np.sort(classes), classes):
+    try:
+        are_sorted = len(np.unique(classes)) == count and np.array_equal(np.sort(classes), classes)
+    except TypeError as error:
+        raise TypeError(f"labels must be numbers or text, of one kind: {error}") from None
+    if not are_sorted:
         raise ValueError("labels must be sorted and unique, as in scikit-learn")
     if multilabel and not np.array_equal(classes, np.arange(count)):
         raise ValueError("labels are not supported for multilabel classifiers")

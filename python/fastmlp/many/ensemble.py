@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation, files
 from fastmlp._extras import require
 from fastmlp._validation.attributes import refuses_others
+from fastmlp.data._conversion import any_array
 from fastmlp.data.stream import TargetsLike
 from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.held_out import classes_of
@@ -220,7 +221,7 @@ class Ensemble(Sequence[Network]):
         TypeError, ValueError
             If `q` is not from 0 to 1, or X does not match the networks.
         """
-        levels = np.asarray(q)
+        levels = any_array("q", q)
         if levels.dtype.kind not in "fiu" or levels.ndim > 1:
             raise TypeError(
                 f"q must be a number or a sequence of numbers, got {_validation.described(q)}"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp._validation import described
+from fastmlp.data._conversion import any_array
 from fastmlp.network import Network
 
 NAMES: Final = ("coefs_", "intercepts_")
@@ -76,7 +77,7 @@ class LayerArrays(list[NDArray[Any]]):
     def _read(self, i: int, value: Any) -> NDArray[Any]:
         """Return a copy of an array in float32 or float64."""
         dimensions, shape = _KINDS[self._name]
-        array = np.asarray(value)
+        array = any_array(f"{self._name}[{i}]", value)
         if array.ndim != dimensions or array.dtype.kind not in "fiub" or not array.size:
             raise ValueError(
                 f"{self._name}[{i}] must be {shape} of numbers, got {described(value)}"

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import _validation
 from fastmlp._validation import brief
+from fastmlp.data._conversion import any_array
 from fastmlp.data._text import listing
 from fastmlp.errors import DataError
 from fastmlp.tables.encoding.target import Target, known_rows
@@ -175,8 +176,9 @@ def _weights(table: Table, weight: str | ArrayLike) -> NDArray[np.float64]:
             raise DataError(f"{table.source}: the weights, column {brief(weight)}, must be numbers")
         values = column.astype(np.float64)
     else:
+        array = any_array("sample_weight", weight)
         try:
-            values = np.asarray(weight, np.float64)
+            values = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"sample_weight must be numbers within float64: {error}") from None
         if values.shape != (len(table),):
@@ -193,7 +195,7 @@ def _groups(table: Table, groups: str | ArrayLike) -> NDArray[np.intp]:
         column = table.column(groups)
         values = column.codes if isinstance(column, Text) else as_text(column).codes
     else:
-        values = np.asarray(groups)
+        values = any_array("groups", groups)
         if values.shape != (len(table),):
             raise ValueError(f"groups must have shape ({len(table)},), got {values.shape}")
     try:
