@@ -50,6 +50,7 @@ _ROWS_OF_NUMBER, _ROWS_OF_NUMBER_FOR_CLASSES = 6, 2
 """Rows to a number, on average, from which on it has a mean: that of a few numeric targets is
 mostly noise."""
 _SAMPLE: Final = 1 << 13
+_MANY_ROWS: Final = 8 * _SAMPLE
 MOST_WORDS: Final = 200
 
 NumberEncoding = Literal["piecewise", "standardized"]
@@ -135,7 +136,8 @@ def fit_encoders(
             for f in learned.features
             if isinstance(f.encoder, Number)
         ]
-    release_unused()  # fitting takes several times the memory of a column
+    if len(rows) > _MANY_ROWS:
+        release_unused()  # fitting takes several times the memory of a column
     return learned, fitting.trained
 
 
@@ -203,7 +205,7 @@ class _Fitting:
 
     def _may_repeat(self, values: Floats) -> bool:
         """Return whether many numbers may repeat: a sample says in less time that they do not."""
-        if len(values) <= 8 * _SAMPLE:
+        if len(values) <= _MANY_ROWS:
             return True
         some = values[self._sample]
         some = some[~np.isnan(some)]
