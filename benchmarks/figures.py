@@ -37,7 +37,7 @@ BLOCK = re.compile(
 )
 # Columns that name a row.
 KEYS = {"call", "layers", "layers, batch", "rows", "part", "solver", "threads", "data", "Python",
-        "package", "what was done", "pause", "candidates", "epochs"}  # fmt: skip
+        "package", "what was done", "pause", "candidates", "epochs", "normalization"}  # fmt: skip
 SOURCE = ("machine", "date", "commit", "command", "versions")
 FORMATS = {
     **dict.fromkeys(("of peak", "of SGD", "of memory"), ".0%"),

@@ -7,6 +7,7 @@ Run: taskset -c 0 python benchmarks/many.py --threads 1 [--count 1000] [--output
      taskset -c 0 python benchmarks/many.py --threads 1 --linear   # time and memory of 100,000
      taskset -c 0 python benchmarks/many.py --predict   # predictions of all for the same samples
      python benchmarks/many.py --two       # two threads beside one
+     taskset -c 0 python benchmarks/many.py --normalized   # with normalization, one thread
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +43,29 @@ def seconds(call: Callable[[], Any], rounds: int) -> float:
     return min(times)
 
 
-def together(layers: list[int], batch: int, count: int, data: Data, optimizer: Any) -> Any:
+def samples(layers: list[int]) -> Data:
+    """Return features and targets."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
+    return X, rng.standard_normal((SAMPLES, layers[-1]), dtype=np.float32)
+
+
+def together(
+    layers: list[int], batch: int, count: int, data: Data, optimizer: Any, **settings: Any
+) -> Any:
     """Return a call of `train_many`."""
-    networks = list(fm.Networks(layers, count, output="identity", seed=0))
+    networks = list(fm.Networks(layers, count, output="identity", seed=0, **settings))
     X, y = data
     return lambda n, epochs=EPOCHS: fm.train_many(
         networks, X, y, epochs, batch, optimizer, n_threads=n
     )
 
 
-def one_by_one(layers: list[int], batch: int, count: int, data: Data, optimizer: Any) -> Any:
+def one_by_one(
+    layers: list[int], batch: int, count: int, data: Data, optimizer: Any, **settings: Any
+) -> Any:
     """Return a call that fits one after another."""
-    networks = list(fm.Networks(layers, count, output="identity", seed=0))
+    networks = list(fm.Networks(layers, count, output="identity", seed=0, **settings))
     X, y = data
     return lambda: [net.fit(X, y, EPOCHS, batch, optimizer, n_threads=1) for net in networks]
 
@@ -133,9 +146,7 @@ def by_torch(layers: list[int], batch: int, count: int, data: Data, threads: int
 def measure(layers: list[int], batch: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Print and return nanoseconds of a step of one network."""
     count, threads, few = arguments.count, arguments.threads, max(1, arguments.count // 20)
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
-    data = X, rng.standard_normal((SAMPLES, layers[-1]), dtype=np.float32)
+    data = samples(layers)
     row: dict[str, Any] = {"layers, batch": f"{'-'.join(map(str, layers))}, {batch}"}
 
     def note(name: str, make: Callable[[], Any], networks: int, epochs: int = EPOCHS) -> None:
@@ -164,12 +175,32 @@ def measure(layers: list[int], batch: int, arguments: argparse.Namespace) -> dic
     return row
 
 
+def normalized(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Print and return nanoseconds of a step of one network with normalization."""
+    table: list[dict[str, Any]] = []
+    few = max(1, arguments.count // 20)
+    for (layers, batch), kind in product(SHAPES, ("batch", "layer")):
+        data = samples(layers)
+        shape = f"{'-'.join(map(str, layers))}, {batch}"
+        row: dict[str, Any] = {"layers, batch": shape, "normalization": kind}
+        for title, optimizer in (("", fm.SGD(RATE)), (" Adam", fm.Adam(RATE))):
+            many = together(layers, batch, arguments.count, data, optimizer, normalization=kind)
+            one = one_by_one(layers, batch, few, data, optimizer, normalization=kind)
+            for name, call, count in (
+                (f"fastmlp{title}", partial(many, arguments.threads), arguments.count),
+                (f"one by one{title}", one, few),
+            ):
+                steps = count * EPOCHS * (SAMPLES // batch)
+                row[name] = round(seconds(call, arguments.rounds) / steps * 1e9, 1)
+        print(row, flush=True)
+        table.append(row)
+    return table
+
+
 def linear(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Print and return time and memory of 100,000 networks beside 1,000's, trained by Adam."""
     layers, batch = SHAPES[0]
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
-    y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
+    X, y = samples(layers)
     few, most = 1000, 100_000
     spent: dict[int, float] = {}
     memory: dict[int, float] = {}
@@ -198,10 +229,7 @@ def linear(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 def two_threads(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Print and return the time of a network on one thread and on two, and Python's part of it."""
     (layers, batch), count = SHAPES[0], arguments.count
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((SAMPLES, layers[0]), dtype=np.float32)
-    y = rng.standard_normal((SAMPLES, 1), dtype=np.float32)
-    train = together(layers, batch, count, (X, y), fm.SGD(RATE))
+    train = together(layers, batch, count, samples(layers), fm.SGD(RATE))
 
     def spent(epochs: int, threads: int) -> float:
         return float(seconds(partial(train, threads, epochs), arguments.rounds) * 1e6 / count)
@@ -255,6 +283,7 @@ def main() -> None:
     parser.add_argument("--linear", action="store_true", help="only 1,000 beside 100,000")
     parser.add_argument("--two", action="store_true", help="only two threads beside one")
     parser.add_argument("--predict", action="store_true", help="only predictions")
+    parser.add_argument("--normalized", action="store_true", help="only with normalization")
     arguments = parser.parse_args()
     if arguments.linear:
         table = linear(arguments)
@@ -262,11 +291,13 @@ def main() -> None:
         table = two_threads(arguments)
     elif arguments.predict:
         table = predictions(arguments)
+    elif arguments.normalized:
+        table = normalized(arguments)
     else:
         table = [measure(*shape, arguments) for shape in SHAPES]
     if arguments.output:
-        alone = arguments.linear or arguments.two or arguments.predict
-        peers = () if alone else ("jax", "joblib", "torch")
+        parts = (arguments.linear, arguments.two, arguments.predict, arguments.normalized)
+        peers = () if any(parts) else ("jax", "joblib", "torch")
         versions = {name: version(name) for name in peers if find_spec(name)}
         write_json(arguments.output, table, versions)
 

@@ -60,6 +60,7 @@ def compare(
             np.testing.assert_array_equal(network.parameters, own.parameters)
             assert history.loss == expected.loss
             assert (network.epoch, network.steps) == (own.epoch, own.steps)
+            np.testing.assert_array_equal(network.predict(X), own.predict(X))
             for name, moment in own.optimizer_state.items():
                 np.testing.assert_array_equal(network.optimizer_state[name], moment)
 
@@ -150,6 +151,40 @@ def test_samples_of_weight_0_may_be_anything(activation):
     np.testing.assert_array_equal(networks.parameters, clean.parameters)
 
 
+NORMALIZATIONS = ["batch", "layer", fm.BatchNorm(0.01, after_activation=True)]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("kind", NORMALIZATIONS, ids=str)
+def test_normalization(kind, optimizer, dtype):
+    compare([8, 17, 5, 3], dtype, optimizer=optimizer, normalization=kind, dropout=0.2)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("kind", NORMALIZATIONS, ids=str)
+def test_normalization_of_samples_that_count(kind, activation, dtype):
+    """Batches of one that counts, and of none, each time of other networks."""
+    weight = 2.0 * (np.random.default_rng(4).random((17, 31)) < 0.3)
+    weight[:, :9] = 1
+    settings = {"normalization": kind, "input_normalization": kind, "activation": activation}
+    if getattr(kind, "after_activation", False):
+        settings["input_normalization"] = fm.BatchNorm(momentum=0.7)
+    compare([8, 16, 3], dtype, 17, fm.Adam(0.01), n=31, batch=3, weight=weight, **settings)
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_normalization_of_large_batches(kind, dtype):
+    compare([20, 24, 2], dtype, 16, fm.Adam(0.01), n=230, batch=150, normalization=kind)
+
+
+@pytest.mark.parametrize("kind", NORMALIZATIONS, ids=str)
+def test_normalization_of_frozen_layers(kind, dtype):
+    first = fm.Dense(9, "relu", normalization=kind)
+    layers = [6, first, fm.Dense(7, "tanh", normalization=kind), fm.Dense(3, "softmax")]
+    for frozen in (0, 1):
+        compare_layers(layers, dtype, fm.SGD(0.1, clip_norm=0.5), frozen)
+
+
 MEAN_LOSSES = {
     "mean_squared_error": "identity",
     "mean_absolute_error": "identity",
@@ -220,13 +255,20 @@ def test_frozen_layers_and_rates_of_layers(dtype):
         compare_layers(layers, dtype, optimizer)
 
 
-def compare_layers(layers, dtype, optimizer):
+def compare_layers(layers, dtype, optimizer, frozen=None):
+    """Train networks together and alone, all of them and without a layer."""
     X, y = samples([6, 3], "softmax", dtype)
     many, alone = ([fm.Network(layers, seed=i, dtype=dtype) for i in range(18)] for _ in range(2))
-    fm.train_many(many, X, y, 3, 16, optimizer)
-    for network, own in zip(many, alone, strict=True):
-        own.fit(X, y, 3, 16, optimizer)
-        np.testing.assert_array_equal(network.parameters, own.parameters)
+    for trainable in (True, False):
+        fm.train_many(many, X, y, 2, 16, optimizer)
+        for network, own in zip(many, alone, strict=True):
+            own.fit(X, y, 2, 16, optimizer)
+            np.testing.assert_array_equal(network.parameters, own.parameters)
+            np.testing.assert_array_equal(network.predict(X), own.predict(X))
+        if frozen is None:
+            break
+        for network in (*many, *alone) if trainable else ():
+            network.trainable[frozen] = False
 
 
 @pytest.mark.parametrize("loss", ["mean_absolute_error", fm.Huber(0.5), fm.Quantile(0.2)])
@@ -334,21 +376,25 @@ def test_rounds_with_what_fit_takes():
         "optimizer": fm.Adam(0.02, clip_norm=0.5),
         "batch_size": 20,
     }
-    many, alone = ([fm.Network([6, 12, 3], dropout=0.2, seed=i) for i in range(17)] for _ in "ab")
+    settings = {"dropout": 0.2, "normalization": "batch"}
+    many, alone = ([fm.Network([6, 12, 3], seed=i, **settings) for i in range(17)] for _ in "ab")
     results = fm.train_many(many, X, y, 6, callbacks=lambda *_: None, **options)
     for network, own, result in zip(many, alone, results, strict=True):
         assert own.fit(X, y, 6, **options).loss == result.loss
         np.testing.assert_array_equal(network.parameters, own.parameters)
 
 
+@pytest.mark.parametrize("settings", [{}, {"normalization": "batch"}], ids=str)
 @pytest.mark.parametrize("decay", [0.3, 0.99])
-def test_moving_averages(decay, dtype):
+def test_moving_averages(decay, settings, dtype):
     X, y = samples([6, 3], "softmax", dtype)
-    many, alone = ([fm.Network([6, 12, 3], seed=i, dtype=dtype) for i in range(16)] for _ in "ab")
+    settings = {**settings, "dtype": dtype}
+    many, alone = ([fm.Network([6, 12, 3], seed=i, **settings) for i in range(16)] for _ in "ab")
     for ema in (decay, None, decay, 0.9):  # continued, paused, continued, begun again
         fm.train_many(many, X, y, 2, 16, ema=ema)
         for network, own in zip(many, alone, strict=True):
             own.fit(X, y, 2, 16, ema=ema)
             np.testing.assert_array_equal(network.parameters, own.parameters)
-            averages = (each.averaged().parameters for each in (network, own))
-            np.testing.assert_array_equal(*averages)
+            averages = [each.averaged() for each in (network, own)]
+            np.testing.assert_array_equal(*(each.parameters for each in averages))
+            np.testing.assert_array_equal(*(each.predict(X) for each in averages))

@@ -123,10 +123,16 @@ void networks() {
     CHECK(!case_of({{33, kRelu}, {kOutputs, kIdentity}}).in_lanes());
     CHECK(case_of({{12, kRelu, Normalization::kNone, 0.2}, {kOutputs, kIdentity}}).in_lanes());
     for (const auto kind : {Normalization::kBatch, Normalization::kLayer}) {
-        CHECK(!case_of({{12, kRelu, kind}, {kOutputs, kIdentity}}).in_lanes());
+        CHECK(case_of({{12, kRelu, kind}, {kOutputs, kIdentity}}).in_lanes());
         Layer first{12, kRelu};
         first.input_normalization = kind;
-        CHECK(!case_of({first, {kOutputs, kIdentity}}).in_lanes());
+        CHECK(case_of({first, {kOutputs, kIdentity}}).in_lanes());
+    }
+    constexpr std::size_t kLanes = 16, kMany = std::size_t{1} << 20;
+    for (const std::size_t nodes : {24, 25}) {
+        const Case wide = case_of({{nodes, kRelu, Normalization::kBatch}, {kOutputs, kIdentity}});
+        CHECK(batch_fits_in_lanes(wide.network, kLanes, 8));
+        CHECK(batch_fits_in_lanes(wide.network, kLanes, kMany) == (nodes == 24));
     }
     CHECK(in_lanes([](Case& c) { c.network.set_trainable(0, false); }));
     CHECK(in_lanes([](Case& c) { c.network.set_rate_factor(0, 0.5); }));
@@ -143,6 +149,9 @@ void networks() {
 }
 
 void refused() {
+    Case one_each = case_of({{12, kRelu, Normalization::kBatch}, {kOutputs, kIdentity}});
+    one_each.options.batch_size = 1;
+    CHECK(!one_each.in_lanes());
     const auto freeze = [](Case& c) {
         for (std::size_t i = 0; i < 2; ++i) c.network.set_trainable(i, false);
     };

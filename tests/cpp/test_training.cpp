@@ -205,7 +205,8 @@ void frozen_and_followed() {
 /// Some in lanes, some by themselves; `weighted` with samples of weight 0 that are NaN, of which
 /// some fill a batch, `scaled` with outputs and losses that each network scales in its own way.
 template <class T>
-void many_at_once(Optimizer::Kind optimizer, bool weighted, bool scaled) {
+void many_at_once(Optimizer::Kind optimizer, bool weighted, bool scaled,
+                  Normalization normalization) {
     constexpr std::size_t kOutputs = 3;
     auto x = numbers<T>(kRows * kFeatures, 1), y = numbers<T>(kRows * kOutputs, 2);
     std::vector<T> weights(kRows);
@@ -218,7 +219,8 @@ void many_at_once(Optimizer::Kind optimizer, bool weighted, bool scaled) {
     const MatrixView<const T> samples{x.data(), kRows, kFeatures, kFeatures};
     auto targets = Targets<T>::of_values({y.data(), kRows, kOutputs, kOutputs});
     if (weighted) targets.weights = weights.data();
-    const Layers layers{{12, Activation::kTanh}, {kOutputs, Activation::kIdentity}};
+    Layers layers{{12, Activation::kTanh, normalization}, {kOutputs, Activation::kIdentity}};
+    layers[0].input_normalization = normalization;
     TrainOptions options;
     options.optimizer.kind = optimizer;
     options.batch_size = 4;
@@ -248,8 +250,11 @@ template <class T>
 void many_at_once() {
     for (const bool weighted : {false, true}) {
         for (const bool scaled : {false, true}) {
-            many_at_once<T>(Optimizer::Kind::kSgd, weighted, scaled);
-            many_at_once<T>(Optimizer::Kind::kAdam, weighted, scaled);
+            for (const auto kind :
+                 {Normalization::kNone, Normalization::kBatch, Normalization::kLayer}) {
+                many_at_once<T>(Optimizer::Kind::kSgd, weighted, scaled, kind);
+                many_at_once<T>(Optimizer::Kind::kAdam, weighted, scaled, kind);
+            }
         }
     }
 }

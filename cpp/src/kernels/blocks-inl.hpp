@@ -24,6 +24,7 @@ struct ByRow {
     using Reg = typename S::Reg;
     using Words = S;
     static constexpr std::size_t kPieces = 16 / S::kLanes;
+    static constexpr std::size_t kRows = 1;  ///< in a vector
     static constexpr bool kIsPadded = true;  ///< whether rows have sixteen columns or a multiple
 
     static FASTMLP_INLINE std::size_t pieces(std::size_t n) { return (n + 15) / 16 * kPieces; }
@@ -41,6 +42,8 @@ struct ByRow {
     /// Reduces the lanes of each row to one value, in every lane.
     static FASTMLP_INLINE Reg sum(Reg v) { return S::sum_all(v); }
     static FASTMLP_INLINE Reg max(Reg v) { return S::max_all(v); }
+    /// One value of each row of a vector, in the row's lanes.
+    static FASTMLP_INLINE Reg spread(const T* values) { return S::set1(*values); }
 
     /// Access to the block's pieces: for reading; for writing; to be called after writing.
     static FASTMLP_INLINE const T* open(const T* rows, std::size_t, std::size_t, std::size_t, T*) {
@@ -125,9 +128,12 @@ private:
 template <class S>
 struct ByLane : ByColumn<S> {
     using T = typename S::Scalar;
+    using Reg = typename S::Reg;
     static constexpr bool kIsPadded = false;
+    static constexpr std::size_t kRows = S::kLanes;
 
     static FASTMLP_INLINE std::size_t pieces(std::size_t n) { return (n + 15) / 16 * 16; }
+    static FASTMLP_INLINE Reg spread(const T* values) { return S::load(values); }
     static FASTMLP_INLINE const T* open(const T* rows, std::size_t, std::size_t, std::size_t, T*) {
         return rows;
     }

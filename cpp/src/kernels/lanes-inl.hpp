@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/losses-inl.hpp"
+#include "kernels/normalization-inl.hpp"
 #include "kernels/optimizer-inl.hpp"
 #include "kernels/tile-inl.hpp"
 
@@ -387,6 +388,8 @@ constexpr LaneKernels<Scalar<S>> lane_kernels() {
         .backward = lane_backward<S>,
         .gradients = lane_gradients<S>,
         .update = lane_update<S>,
+        .layer_normalize = LayerNormalization<ByLane<S>>::normalize,
+        .layer_normalize_backward = LayerNormalization<ByLane<S>>::backward,
         .cross_entropy_labels = Softmax::cross_entropy_labels,
         .cross_entropy_smoothed = Softmax::cross_entropy_smoothed,
         .cross_entropy_targets = Softmax::cross_entropy_targets,

@@ -1,7 +1,7 @@
 /// Layer and batch normalisation, forward and backward, compiled per instruction set.
 ///
-/// Layer normalisation sums along a row, by `tree16`; batch normalisation along a column, over the
-/// batch in order, with columns in the lanes.
+/// Layer normalisation sums along a row, by `tree16`, of one row or of those in the lanes; batch
+/// normalisation along a column, over the batch in order, with columns in the lanes.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +13,24 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// The entries of the kernel table, see table.hpp.
 template <class S>
-struct Normalization {
+FASTMLP_INLINE Reg<S> inverse_deviation(Reg<S> variance, Scalar<S> epsilon) {
+    return S::div(S::set1(Scalar<S>(1)), S::sqrt(S::add(variance, S::set1(epsilon))));
+}
+
+/// The entries of the kernel table for layers, see table.hpp; `Row` is `ByRow` or `ByLane`.
+template <class Row>
+struct LayerNormalization {
+    using S = typename Row::Words;
     using T = typename S::Scalar;
     using Reg = typename S::Reg;
-    using Row = ByRow<S>;
     static constexpr std::size_t kLanes = S::kLanes;
 
-    static void layer_normalize(T* z, std::size_t ldz, std::size_t rows, std::size_t n, T epsilon,
-                                const T* scales, const T* shifts, T* normalized, std::size_t ldn,
-                                T* inverses) noexcept {
+    static void normalize(T* z, std::size_t ldz, std::size_t rows, std::size_t n, T epsilon,
+                          const T* scales, const T* shifts, T* normalized, std::size_t ldn,
+                          T* inverses) noexcept {
         const Reg count = S::set1(T(n));
-        for (std::size_t r = 0; r < rows; ++r, z += ldz, normalized += ldn) {
+        for (std::size_t r = 0; r < rows; r += Row::kRows) {
             RowSum<Row> sum, squares;
             each_piece<Row>(n, [&](std::size_t i, std::size_t j) {
                 sum.add(j, Row::keep(S::load(z + i * kLanes), n, i, S::zero()));
@@ -35,8 +40,8 @@ struct Normalization {
                 const Reg error = S::sub(S::load(z + i * kLanes), mean);
                 squares.add_square(j, Row::keep(error, n, i, S::zero()));
             });
-            const Reg inverse = inverse_deviation(S::div(squares.total(), count), epsilon);
-            S::store_partial(inverses + r, inverse, 1);
+            const Reg inverse = inverse_deviation<S>(S::div(squares.total(), count), epsilon);
+            S::store_partial(inverses + r, inverse, Row::kRows);
             each_piece<Row>(n, [&](std::size_t i, std::size_t) {
                 const std::size_t c = i * kLanes;
                 const Reg error = S::mul(S::sub(S::load(z + c), mean), inverse);
@@ -44,15 +49,15 @@ struct Normalization {
                 S::store(normalized + c, x);
                 S::store(z + c, S::fma(x, S::load(scales + c), S::load(shifts + c)));
             });
+            z += Row::kRows * ldz, normalized += Row::kRows * ldn;
         }
     }
 
-    static void layer_normalize_backward(const T* delta, std::size_t ldd, std::size_t rows,
-                                         std::size_t n, const T* scales, const T* normalized,
-                                         std::size_t ldn, const T* inverses, T* out,
-                                         std::size_t ldo) noexcept {
+    static void backward(const T* delta, std::size_t ldd, std::size_t rows, std::size_t n,
+                         const T* scales, const T* normalized, std::size_t ldn, const T* inverses,
+                         T* out, std::size_t ldo) noexcept {
         const Reg count = S::set1(T(n));
-        for (std::size_t r = 0; r < rows; ++r, delta += ldd, normalized += ldn, out += ldo) {
+        for (std::size_t r = 0; r < rows; r += Row::kRows) {
             RowSum<Row> sum, products;
             each_piece<Row>(n, [&](std::size_t i, std::size_t j) {
                 const std::size_t c = i * kLanes;
@@ -63,18 +68,27 @@ struct Normalization {
             });
             const Reg mean = S::div(sum.total(), count);
             const Reg mean_product = S::div(products.total(), count);
-            const Reg inverse = S::set1(inverses[r]);
+            const Reg inverse = Row::spread(inverses + r);
             each_piece<Row>(n, [&](std::size_t i, std::size_t) {
                 const std::size_t c = i * kLanes;
                 const Reg d = S::mul(S::load(delta + c), S::load(scales + c));
                 const Reg rest = S::fnma(S::load(normalized + c), mean_product, S::sub(d, mean));
                 S::store(out + c, Row::keep(S::mul(rest, inverse), n, i, S::zero()));
             });
+            delta += Row::kRows * ldd, normalized += Row::kRows * ldn, out += Row::kRows * ldo;
         }
     }
+};
 
-    static void batch_moments(const T* z, std::size_t ldz, std::size_t batch, std::size_t width,
-                              T* means, T* variances) noexcept {
+/// The same for batches.
+template <class S>
+struct BatchNormalization {
+    using T = typename S::Scalar;
+    using Reg = typename S::Reg;
+    static constexpr std::size_t kLanes = S::kLanes;
+
+    static void moments(const T* z, std::size_t ldz, std::size_t batch, std::size_t width, T* means,
+                        T* variances) noexcept {
         const Reg count = S::set1(T(batch));
         each_panel(width, [&](auto size, std::size_t first) {
             constexpr int kVectors = size.value;
@@ -96,11 +110,11 @@ struct Normalization {
         });
     }
 
-    static void batch_normalize(T* z, std::size_t ldz, std::size_t rows, std::size_t width,
-                                T epsilon, const T* means, const T* variances, const T* scales,
-                                const T* shifts, T* normalized, std::size_t ldn) noexcept {
+    static void normalize(T* z, std::size_t ldz, std::size_t rows, std::size_t width, T epsilon,
+                          const T* means, const T* variances, const T* scales, const T* shifts,
+                          T* normalized, std::size_t ldn) noexcept {
         for (std::size_t c = 0; c < width; c += kLanes) {
-            const Reg inverse = inverse_deviation(S::load(variances + c), epsilon);
+            const Reg inverse = inverse_deviation<S>(S::load(variances + c), epsilon);
             const Reg mean = S::load(means + c);
             const Reg scale = S::load(scales + c), shift = S::load(shifts + c);
             for (std::size_t r = 0; r < rows; ++r) {
@@ -111,13 +125,12 @@ struct Normalization {
         }
     }
 
-    static void batch_normalize_backward(const T* delta, std::size_t ldd, std::size_t rows,
-                                         std::size_t width, T epsilon, const T* variances,
-                                         const T* scales, const T* normalized, std::size_t ldn,
-                                         const T* mean_deltas, const T* mean_products, T* out,
-                                         std::size_t ldo) noexcept {
+    static void backward(const T* delta, std::size_t ldd, std::size_t rows, std::size_t width,
+                         T epsilon, const T* variances, const T* scales, const T* normalized,
+                         std::size_t ldn, const T* mean_deltas, const T* mean_products, T* out,
+                         std::size_t ldo) noexcept {
         for (std::size_t c = 0; c < width; c += kLanes) {
-            const Reg inverse = inverse_deviation(S::load(variances + c), epsilon);
+            const Reg inverse = inverse_deviation<S>(S::load(variances + c), epsilon);
             const Reg factor = S::mul(S::load(scales + c), inverse);
             const Reg mean = S::load(mean_deltas + c), product = S::load(mean_products + c);
             for (std::size_t r = 0; r < rows; ++r) {
@@ -150,10 +163,6 @@ struct Normalization {
     }
 
 private:
-    static FASTMLP_INLINE Reg inverse_deviation(Reg variance, T epsilon) {
-        return S::div(S::set1(T(1)), S::sqrt(S::add(variance, S::set1(epsilon))));
-    }
-
     /// Calls f(vectors, first column) for panels whose sums fit in registers.
     template <class F>
     static FASTMLP_INLINE void each_panel(std::size_t width, F f) {

@@ -131,9 +131,12 @@ struct LaneKernels {
     void (*update)(const UpdateRule<T>& rule, const LaneRule<T>& by, std::size_t count,
                    const T* sums, T* w, T* first_moment, T* second_moment) noexcept;
 
-    /// The losses of the table below with rows in lanes: row r is lane r mod `lanes` of the vectors
-    /// from r * lds on, and the pointers to targets are read where that is 0. Weights of outputs
-    /// are a vector for each output.
+    /// Of the table below, with rows in lanes: row r is lane r mod `lanes` of the vectors from
+    /// r * ld on. What is of a column, such as its scale, is a vector.
+    typename KernelTable<T>::LayerNormalize layer_normalize;
+    typename KernelTable<T>::LayerNormalizeBackward layer_normalize_backward;
+
+    /// The losses likewise; the pointers to targets are read where r mod `lanes` is 0.
     void (*cross_entropy_labels)(const T* z, std::size_t ldz, const std::int32_t* labels,
                                  std::size_t rows, std::size_t n, T* delta, std::size_t ldd,
                                  T* losses) noexcept;
@@ -165,6 +168,14 @@ struct KernelTable {
     using MeanLoss = void (*)(const T* scores, std::size_t lds, const T* const* targets,
                               const T* weights, std::size_t rows, std::size_t n, T parameter,
                               T* delta, std::size_t ldd, T* losses) noexcept;
+
+    using LayerNormalize = void (*)(T* z, std::size_t ldz, std::size_t rows, std::size_t n,
+                                    T epsilon, const T* scales, const T* shifts, T* normalized,
+                                    std::size_t ldn, T* inverses) noexcept;
+    using LayerNormalizeBackward = void (*)(const T* delta, std::size_t ldd, std::size_t rows,
+                                            std::size_t n, const T* scales, const T* normalized,
+                                            std::size_t ldn, const T* inverses, T* out,
+                                            std::size_t ldo) noexcept;
 
     /// out[k] = T(from[k]), or fma(T(from[k]), scales[k], offsets[k]) unless `scales` is null;
     /// elements of `from` are `step` bytes apart, k < count; nothing is padded.
@@ -257,14 +268,9 @@ struct KernelTable {
     /// x = (z - mean) * inverse with 1 / inverse = sqrt(variance + epsilon), both by tree16 over
     /// the n columns of a row; z = fma(x, scale, shift). x goes to `normalized`, whose
     /// padding stays 0.
-    void (*layer_normalize)(T* z, std::size_t ldz, std::size_t rows, std::size_t n, T epsilon,
-                            const T* scales, const T* shifts, T* normalized, std::size_t ldn,
-                            T* inverses) noexcept;
+    LayerNormalize layer_normalize;
     /// With d = delta * scale: out = (d - mean(d) - x mean(d x)) * inverse; its padding stays 0.
-    void (*layer_normalize_backward)(const T* delta, std::size_t ldd, std::size_t rows,
-                                     std::size_t n, const T* scales, const T* normalized,
-                                     std::size_t ldn, const T* inverses, T* out,
-                                     std::size_t ldo) noexcept;
+    LayerNormalizeBackward layer_normalize_backward;
     /// Mean and (biased) variance of every column, two passes over the batch in order.
     void (*batch_moments)(const T* z, std::size_t ldz, std::size_t batch, std::size_t width,
                           T* means, T* variances) noexcept;

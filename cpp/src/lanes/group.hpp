@@ -45,7 +45,7 @@ public:
           options_(jobs[members[0]].options), network_(*jobs[members[0]].network),
           rows_(samples_of(jobs[members[0]])), batch_(std::min(options_.batch_size, rows_)),
           steps_per_epoch_((rows_ + batch_ - 1) / batch_), parameters_(network_.layout(), width_),
-          rules_(1) {
+          running_(network_.layout(), width_), rules_(1) {
         for (const std::size_t i : members) {
             Network<T>& network = *jobs[i].network;
             lanes_.push_back({&jobs[i], &manners[i], &outcomes[i], network.optimizer_state(),
@@ -114,12 +114,14 @@ private:
     void store(std::size_t l) {
         Network<T>& network = *lanes_[l].job->network;
         parameters_.store(l, network.parameters()->data());
+        running_.store(l, network.statistics()->data());
         OptimizerState<T>& state = network.optimizer_state();
         if (first_moment_) first_moment_->store(l, state.first->data());
         if (second_moment_) second_moment_->store(l, state.second->data());
         state.steps = steps_before_ + lanes_[l].steps_done;
         if (!average_) return;
         average_->store(l, network.moving_average().parameters->data());
+        average_running_->store(l, network.moving_average().statistics->data());
         network.moving_average().steps = averaged_before_ + lanes_[l].steps_done;
     }
 
@@ -153,7 +155,9 @@ private:
     std::size_t begun_ = 0;
     std::size_t rows_, batch_, steps_per_epoch_;
     LaneParameters<T> parameters_;
+    LaneStatistics<T> running_;
     std::optional<LaneParameters<T>> first_moment_, second_moment_, average_;
+    std::optional<LaneStatistics<T>> average_running_;
     std::optional<LanePass<T>> pass_;
     std::vector<LaneRules<T>> rules_;  ///< of each layer, or one if their rates are the same
     Pacer pacer_;
@@ -165,7 +169,10 @@ void LaneGroup<T>::allocate() {
     const Optimizer& optimizer = options_.optimizer;
     if (optimizer.has_first()) first_moment_.emplace(network_.layout(), width_);
     if (optimizer.has_second()) second_moment_.emplace(network_.layout(), width_);
-    if (options_.ema > 0) average_.emplace(network_.layout(), width_);
+    if (options_.ema > 0) {
+        average_.emplace(network_.layout(), width_);
+        average_running_.emplace(network_.layout(), width_);
+    }
     for (const Layer& layer : network_.layers()) {
         if (layer.rate_factor != 1) rules_.resize(network_.layers().size());
     }
@@ -188,10 +195,13 @@ template <class T>
 void LaneGroup<T>::load(std::size_t l) {
     const Network<T>& network = *lanes_[l < lanes_.size() ? l : 0].job->network;
     parameters_.load(l, network.parameters()->data());
+    running_.load(l, network.statistics()->data());
     const OptimizerState<T>& state = network.optimizer_state();
     if (first_moment_) first_moment_->load(l, state.first->data());
     if (second_moment_) second_moment_->load(l, state.second->data());
-    if (average_) average_->load(l, network.moving_average().parameters->data());
+    if (!average_) return;
+    average_->load(l, network.moving_average().parameters->data());
+    average_running_->load(l, network.moving_average().statistics->data());
 }
 
 template <class T>
@@ -258,7 +268,7 @@ template <class T>
 void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch) {
     choose_rates(number);
     if (lanes_[0].by->report_squares) add_squares();
-    pass_->run(parameters_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
+    pass_->run(parameters_, running_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
     const auto rests = [](const Lane<T>& lane) { return !(lane.weight > 0) && !lane.finished; };
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         if (rests(lanes_[l])) store(l);
@@ -288,9 +298,12 @@ template <class T>
 void LaneGroup<T>::move_averages() {
     const std::uint64_t steps = averaged_before_ + lanes_[0].steps_done;
     const double decay = options_.ema, left = power(decay, steps);
-    const Buffer<T>& from = parameters_.values();
-    kernel_.approach(static_cast<T>((1 - decay) / (1 - left)), from.size(), from.data(),
-                     average_->values().data());
+    const auto gain = static_cast<T>((1 - decay) / (1 - left));
+    const auto move = [&](const Buffer<T>& from, Buffer<T>& to) {
+        kernel_.approach(gain, from.size(), from.data(), to.data());
+    };
+    move(parameters_.values(), average_->values());
+    move(running_.values(), average_running_->values());
 }
 
 /// The rate of every network; one whose rate is invalid is trained no further.
@@ -355,8 +368,10 @@ void LaneGroup<T>::update() {
                 rules.weights.rule, rules.weights.by, second_moment_ ? layer.n : row, sums.w + at,
                 layer.w + at, first.w ? first.w + at : nullptr, second.w ? second.w + at : nullptr);
         }
-        lane_kernel_.update(rules.others.rule, rules.others.by, layer.n, sums.bias, layer.bias,
-                            first.bias, second.bias);
+        for_each_vector(layer, [&](T* LaneLayer<T>::* part, std::size_t size) {
+            lane_kernel_.update(rules.others.rule, rules.others.by, size, sums.*part, layer.*part,
+                                first.*part, second.*part);
+        });
     }
 }
 

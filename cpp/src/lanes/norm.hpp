@@ -13,7 +13,7 @@ namespace fastmlp {
 template <class T>
 class LaneSquares {
 public:
-    /// Of scale * values + 0; with `biases` or without.
+    /// Of scale * values + 0; with the vectors that follow the weights, or of weights only.
     LaneSquares(const T* scales, std::size_t lanes, bool biases)
         : scales_(scales), lanes_(lanes), biases_(biases) {}
 
@@ -23,7 +23,9 @@ public:
         const std::size_t rows = narrow ? sums.n : sums.k, count = narrow ? sums.k : sums.n;
         const std::size_t row = narrow ? 1 : sums.ldw, column = narrow ? sums.ldw : 1;
         for (std::size_t r = 0; r < rows; ++r) add_row(sums.w + r * row * lanes_, count, column);
-        if (biases_) add_row(sums.bias, sums.n, 1);
+        if (!biases_) return;
+        for_each_vector(
+            sums, [&](T* LaneLayer<T>::* part, std::size_t size) { add_row(sums.*part, size, 1); });
     }
 
     double of(std::size_t lane) const { return squares_[lane]; }

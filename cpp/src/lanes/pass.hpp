@@ -1,22 +1,25 @@
 /// The passes of networks side by side: their losses and the sums of their gradients over a batch.
 ///
-/// A batch is computed in blocks of rows, whose nodes stay in the cache. Each sum is continued from
-/// block to block, so that no bit depends on their size.
+/// A batch is computed in blocks of rows, whose nodes stay in the cache, unless it is normalised as
+/// a whole. Each sum is continued from block to block, so that no bit depends on their size.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "fastmlp/trainer.hpp"
 #include "kernels/table.hpp"
 #include "lanes/arrays.hpp"
+#include "lanes/block.hpp"
 #include "lanes/dropout.hpp"
+#include "lanes/left_out.hpp"
 #include "lanes/manner.hpp"
+#include "lanes/normalization.hpp"
 #include "lanes/outputs.hpp"
 #include "propagation/activation.hpp"
-#include "propagation/cache_size.hpp"
 #include "propagation/loss.hpp"
 
 namespace fastmlp {
@@ -44,21 +47,6 @@ struct Lane {
     }
 };
 
-/// Rows of a batch that are computed at a time, so that the features and nodes of all networks
-/// take a sixteenth of the L2 cache (of 1 MiB: 12 KiB to 64 KiB were measured). Deltas are not
-/// counted: those of a relu take the place of its nodes, and others fit beside them.
-template <class T>
-std::size_t rows_of_lane_block(const Network<T>& network, std::size_t lanes, std::size_t batch) {
-    constexpr std::size_t kTile = 4;
-    const std::size_t bytes = cache_sizes().l2 / 16;
-    std::size_t columns = network.features();
-    for (const Layer& layer : network.layers()) columns += layer.nodes;
-    const std::size_t most = bytes / (columns * lanes * sizeof(T)) / kTile * kTile;
-    const std::size_t blocks = most > 0 ? (batch + most - 1) / most : batch;
-    const std::size_t even = (batch + blocks - 1) / blocks;
-    return std::min(batch, (even + kTile - 1) / kTile * kTile);
-}
-
 template <class T>
 class LanePass {
 public:
@@ -69,13 +57,22 @@ public:
           sums_(network_.layout(), width_), x_(block_, network_.features(), width_),
           y_(block_, network_.outputs(), width_), targets_(block_ * width_),
           labels_(block_ * width_), losses_(block_ * width_),
-          weights_(lanes[0].job->y.weights ? block_ * width_ : 0), outputs_(network_, width_) {
-        left_out_.reserve(weights_.size());
+          weights_(lanes[0].job->y.weights ? block_ * width_ : 0),
+          left_out_(weights_.size() > 0 ? block_ : 0, width_), outputs_(network_, width_) {
+        const Layer& first = network_.layers()[0];
+        if (first.input_normalization != Normalization::kNone) {
+            inputs_.emplace(kernel_, first.input_normalization, !first.trainable, block_,
+                            network_.features(), width_);
+            input_deltas_.emplace(block_, network_.features(), width_);
+        }
         for (std::size_t i = 0; i < network_.layers().size(); ++i) {
             const Layer& layer = network_.layers()[i];
+            normalizations_.emplace_back(kernel_, layer.normalization, !layer.trainable, block_,
+                                         layer.nodes, width_);
             nodes_.emplace_back(block_, layer.nodes, width_);
             deltas_.emplace_back(in_place(i) ? 0 : block_, layer.nodes, width_);
-            const bool apart = keeps_z(layer.activation) || (drops(i) && !in_place(i));
+            const bool apart =
+                keeps_z(layer.activation) || normalizes_after(i) || (drops(i) && !in_place(i));
             z_.emplace_back(apart ? block_ : 0, layer.nodes, width_);
             dropout_.emplace_back(kernel_, i, layer.dropout, drops(i) ? block_ : 0, layer.nodes,
                                   width_);
@@ -95,8 +92,9 @@ public:
     LanePass& operator=(const LanePass&) = delete;
 
     /// Adds the losses of `batch` samples from `first` on to those of the lanes' epochs, and sets
-    /// the weights of the batch.
-    void run(const LaneParameters<T>& parameters, std::size_t first, std::size_t batch);
+    /// the weights of the batch. Moves the running averages.
+    void run(const LaneParameters<T>& parameters, LaneStatistics<T>& running, std::size_t first,
+             std::size_t batch);
 
     /// Of the gradients over the batch, not yet divided by its weight.
     const LaneParameters<T>& sums() const { return sums_; }
@@ -105,9 +103,15 @@ private:
     void gather(std::size_t first, std::size_t rows);
     void draw(std::size_t first, std::size_t rows);
     void read_weights(std::size_t first, std::size_t rows);
-    void leave_out(LaneRows<T>& values) const;
-    void forward(const LaneParameters<T>& parameters, std::size_t rows);
-    void backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued);
+    void forward(const LaneParameters<T>& parameters, LaneStatistics<T>& running, std::size_t rows);
+    void normalize(std::size_t i, const LaneLayer<T>& layer, LaneStatistics<T>& running,
+                   std::size_t rows, LaneRows<T>& z);
+    void backward(const LaneParameters<T>& parameters, LaneStatistics<T>& running, std::size_t rows,
+                  bool continued);
+    void backward_layer(std::size_t i, const LaneParameters<T>& parameters,
+                        LaneStatistics<T>& running, std::size_t rows, bool continued);
+    void multiply_back(std::size_t i, const LaneLayer<T>& layer, std::size_t rows,
+                       LaneRows<T>& out);
     void output_delta(std::size_t rows);
     void limit_losses(std::size_t rows);
     void weigh(std::size_t rows);
@@ -122,14 +126,14 @@ private:
         return last ? score_activation(network_.loss(), given) : given;
     }
 
-    /// Whether the kernels compute the activation of layer i, and its deltas in place of its nodes.
+    /// Whether the deltas of layer i take the place of its nodes, which tell their slopes.
     bool in_place(std::size_t i) const {
-        return i + 1 < network_.layers().size() && activation(i) == Activation::kRelu;
+        return i + 1 < network_.layers().size() && activation(i) == Activation::kRelu &&
+               !normalizes_after(i);
     }
     /// What the derivative of its activation is computed from, where it is not in place.
-    const LaneRows<T>& kept(std::size_t i) const {
-        return z_[i].values.size() > 0 ? z_[i] : nodes_[i];
-    }
+    LaneRows<T>& kept(std::size_t i) { return z_[i].values.size() > 0 ? z_[i] : nodes_[i]; }
+    bool normalizes_after(std::size_t i) const { return normalizations_[i].after_activation(); }
     bool drops(std::size_t i) const { return network_.layers()[i].dropout > 0; }
     LaneRows<T>& delta(std::size_t i) { return in_place(i) ? nodes_[i] : deltas_[i]; }
 
@@ -145,22 +149,26 @@ private:
     std::vector<kernels::LaneSource<T>> samples_, wanted_;  ///< rows of X and y
     std::vector<const T*> targets_;                         ///< rows of `y_`
     std::vector<std::int32_t> labels_;
-    Buffer<T> losses_, weights_;         ///< of the samples, if there are weights
-    std::vector<std::size_t> left_out_;  ///< those of weight 0, as places in `weights_`
+    Buffer<T> losses_, weights_;  ///< of the samples, if there are weights
+    LeftOut left_out_;            ///< those of weight 0
     LaneOutputs<T> outputs_;
+    std::vector<LaneNormalization<T>> normalizations_;
+    std::optional<LaneNormalization<T>> inputs_;  ///< that of the features, if there is one,
+    std::optional<LaneRows<T>> input_deltas_;     ///< and dL/d(scale x + shift) of it
     std::vector<LaneDropout<T>> dropout_;
     std::array<double, kernels::kMostLanes> batch_loss_{};  ///< summed over this batch
 };
 
 template <class T>
-void LanePass<T>::run(const LaneParameters<T>& parameters, std::size_t first, std::size_t batch) {
+void LanePass<T>::run(const LaneParameters<T>& parameters, LaneStatistics<T>& running,
+                      std::size_t first, std::size_t batch) {
     batch_loss_.fill(0);
     for (Lane<T>& lane : lanes_) lane.weight = 0;
     for (std::size_t done = 0; done < batch; done += block_) {
         const std::size_t rows = std::min(block_, batch - done);
         gather(first + done, rows);
-        forward(parameters, rows);             // (1.1), (1.2)
-        backward(parameters, rows, done > 0);  // (2.4) to (2.9), (2.12), (2.6), (2.7)
+        forward(parameters, running, rows);             // (1.1), (1.2)
+        backward(parameters, running, rows, done > 0);  // (2.4) to (2.9), (2.12), (2.6), (2.7)
         account(rows);
     }
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
@@ -176,7 +184,7 @@ void LanePass<T>::gather(std::size_t first, std::size_t rows) {
                         x_.stride);
     draw(first, rows);
     if (weights_.size() > 0) read_weights(first, rows);
-    leave_out(x_);
+    left_out_.zero(x_);
     if (lanes_[0].job->y.labels == nullptr) {
         lane_kernel_.gather(wanted_.data(), first, rows, network_.outputs(), y_.values.data(),
                             y_.stride);
@@ -210,65 +218,104 @@ void LanePass<T>::read_weights(std::size_t first, std::size_t rows) {
             const T weight = lane.job->y.weights[lane.order[first + b]];
             weights_[b * width_ + l] = weight;
             lane.weight += static_cast<double>(weight);
-            if (!(weight > 0)) left_out_.push_back(b * width_ + l);
+            if (!(weight > 0)) left_out_.add(b, l);
         }
     }
 }
 
-/// Samples of weight 0 become zeros, whatever they are: a sum to which a product with 0 is added
-/// stays what it is, but for the sign of a 0, which a gradient has not.
 template <class T>
-void LanePass<T>::leave_out(LaneRows<T>& values) const {
-    for (const std::size_t place : left_out_) {
-        const std::size_t b = place / width_, l = place % width_;
-        T* const sample = values.values.data() + b * values.stride * width_ + l;
-        for (std::size_t j = 0; j < values.columns; ++j) sample[j * width_] = 0;
+void LanePass<T>::forward(const LaneParameters<T>& parameters, LaneStatistics<T>& running,
+                          std::size_t rows) {
+    const LayerLayout& first = network_.layout()[0];
+    if (inputs_) {
+        inputs_->forward(parameters[0].input_scales, parameters[0].input_shifts,
+                         running.of(first.input_running_means, first.input_running_variances), rows,
+                         left_out_, x_);
     }
-}
-
-template <class T>
-void LanePass<T>::forward(const LaneParameters<T>& parameters, std::size_t rows) {
     const LaneRows<T>* from = &x_;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const LaneLayer<T>& layer = parameters[i];
-        T *const nodes = nodes_[i].values.data(), *const apart = z_[i].values.data();
-        T* const z = z_[i].values.size() > 0 ? apart : nodes;
+        const std::size_t size = rows * nodes_[i].stride * width_;
+        T *const nodes = nodes_[i].values.data(), *const z = kept(i).values.data();
+        const bool at_once = in_place(i) && !normalizations_[i], after = normalizes_after(i);
         lane_kernel_.forward(from->values.data(), from->stride, rows, layer.k, layer.w, layer.ldw,
-                             layer.bias, layer.n, in_place(i), z, nodes_[i].stride);
+                             layer.bias, layer.n, at_once, z, nodes_[i].stride);
         from = &nodes_[i];
-        T* const h = keeps_z(activation(i)) || !drops(i) ? nodes : z;
-        if (!in_place(i)) {
-            activate(kernel_, activation(i), z, 0, h, 0, 1, rows * nodes_[i].stride * width_);
-        }
-        if (drops(i)) dropout_[i].apply(h, rows, nodes);
+        if (!after) normalize(i, layer, running, rows, kept(i));
+        T* const h = keeps_z(activation(i)) ? nodes : z;
+        if (!at_once) activate(kernel_, activation(i), z, 0, h, 0, 1, size);
+        if (after && h != nodes) std::copy_n(h, size, nodes);
+        if (after) normalize(i, layer, running, rows, nodes_[i]);
+        if (drops(i)) dropout_[i].apply(after ? nodes : h, rows, nodes);
     }
     for (std::size_t i = 0; i + 1 < nodes_.size(); ++i) {
-        leave_out(nodes_[i]);
-        if (z_[i].values.size() > 0) leave_out(z_[i]);
+        left_out_.zero(nodes_[i]);
+        if (z_[i].values.size() > 0) left_out_.zero(z_[i]);
     }
+}
+
+template <class T>
+void LanePass<T>::normalize(std::size_t i, const LaneLayer<T>& layer, LaneStatistics<T>& running,
+                            std::size_t rows, LaneRows<T>& z) {
+    if (!normalizations_[i]) return;
+    const LayerLayout& its = network_.layout()[i];
+    normalizations_[i].forward(layer.scales, layer.shifts,
+                               running.of(its.running_means, its.running_variances), rows,
+                               left_out_, z);
 }
 
 /// The deltas of each layer and its gradients, which need the nodes that the next deltas replace.
 template <class T>
-void LanePass<T>::backward(const LaneParameters<T>& parameters, std::size_t rows, bool continued) {
+void LanePass<T>::backward(const LaneParameters<T>& parameters, LaneStatistics<T>& running,
+                           std::size_t rows, bool continued) {
     output_delta(rows);
     for (std::size_t i = nodes_.size(); i-- > 0;) {
         const LaneLayer<T>&layer = parameters[i], &sums = sums_[i];
         const LaneRows<T>&from = i > 0 ? nodes_[i - 1] : x_, &of = delta(i);
         lane_kernel_.gradients(from.values.data(), from.stride, of.values.data(), of.stride, rows,
                                layer.k, layer.n, continued, sums.w, sums.ldw, sums.bias);
-        if (i == 0) return;
-        LaneRows<T>& below = delta(i - 1);
-        const bool here = in_place(i - 1);
-        T* const out = below.values.data();
-        lane_kernel_.backward(of.values.data(), of.stride, rows, layer.n, layer.w, layer.ldw,
-                              layer.k, here ? out : nullptr, out, below.stride);
-        if (!here) {
-            activate_backward(kernel_, activation(i - 1), kept(i - 1).values.data(), 0, out, 0, 1,
-                              rows * below.stride * width_);
-        }
-        if (drops(i - 1)) dropout_[i - 1].apply(out, rows, out);
+        if (i > 0) backward_layer(i, parameters, running, rows, continued);
     }
+    if (!inputs_ || !network_.layers()[0].trainable) return;
+    multiply_back(0, parameters[0], rows, *input_deltas_);
+    inputs_->sum_gradients(*input_deltas_, rows, continued, sums_[0].input_scales,
+                           sums_[0].input_shifts);
+}
+
+/// The deltas of layer i - 1.
+template <class T>
+void LanePass<T>::backward_layer(std::size_t i, const LaneParameters<T>& parameters,
+                                 LaneStatistics<T>& running, std::size_t rows, bool continued) {
+    const std::size_t to = i - 1;
+    LaneRows<T>& below = delta(to);
+    LaneNormalization<T>& normalization = normalizations_[to];
+    T* const out = below.values.data();
+    multiply_back(i, parameters[i], rows, below);
+    const auto multiply_by_slopes = [&] {
+        activate_backward(kernel_, activation(to), kept(to).values.data(), 0, out, 0, 1,
+                          rows * below.stride * width_);
+    };
+    if (!in_place(to) && !normalizes_after(to)) multiply_by_slopes();
+    if (drops(to)) dropout_[to].apply(out, rows, out);
+    if (!normalization) return;
+    const LayerLayout& its = network_.layout()[to];
+    const LaneLayer<T>& sums = sums_[to];
+    normalization.sum_gradients(below, rows, continued, sums.scales, sums.shifts);
+    normalization.backward(parameters[to].scales,
+                           running.of(its.running_means, its.running_variances), sums.scales,
+                           sums.shifts, rows, left_out_, below);
+    if (normalizes_after(to)) multiply_by_slopes();
+}
+
+/// The deltas of layer i times its weights; where they are computed in place, times the slopes of
+/// the nodes that they replace.
+template <class T>
+void LanePass<T>::multiply_back(std::size_t i, const LaneLayer<T>& layer, std::size_t rows,
+                                LaneRows<T>& out) {
+    const LaneRows<T>& of = delta(i);
+    T* const values = out.values.data();
+    lane_kernel_.backward(of.values.data(), of.stride, rows, layer.n, layer.w, layer.ldw, layer.k,
+                          i > 0 && in_place(i - 1) ? values : nullptr, values, out.stride);
 }
 
 template <class T>

@@ -9,6 +9,7 @@
 #include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
+#include "lanes/block.hpp"
 #include "propagation/cache_size.hpp"
 #include "propagation/scaling.hpp"
 #include "training/options.hpp"
@@ -32,7 +33,9 @@ bool fits_in_lanes(const Network<T>& network, const TrainOptions& options) {
     const std::size_t arrays =
         2u + optimizer.has_first() + optimizer.has_second() + (options.ema > 0);
     const std::size_t bytes = kernels::active_table<T>().in_lanes.lanes * sizeof(T);
-    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes();
+    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes() &&
+           std::all_of(network.layers().begin(), network.layers().end(),
+                       [](const Layer& layer) { return layer.nodes <= kWidestInLanes; });
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -65,20 +68,53 @@ bool has_constant_output(const Network<T>& network) {
     return by && by.has_constant(network.outputs());
 }
 
-/// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
+/// Whether the kernels of lanes compute all that a job has, quicker than by itself.
 template <class T>
-std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
+bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
-    const Optimizer& optimizer = options.optimizer;
-    const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && samples_of(job) > 0 &&
+    const std::size_t rows = samples_of(job), lanes = kernels::active_table<T>().in_lanes.lanes;
+    const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && rows > 0 &&
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !has_constant_output(network) &&
                                network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
                                !(by.batch_means && job.y.weights);
-    if (!plain_data || !plain_network || !plain_options) return {};
-    if (!fits_in_lanes(network, options)) return {};
+    return plain_data && plain_network && plain_options && fits_in_lanes(network, options) &&
+           batch_fits_in_lanes(network, lanes, std::min(options.batch_size, rows));
+}
+
+/// Whether nothing of a job is refused, which happens where it is trained by itself.
+template <class T>
+bool is_valid(const TrainJob<T>& job) {
+    const Network<T>& network = *job.network;
+    const TrainOptions& options = job.options;
+    try {
+        check_trainable(network);
+        check_features<T>(network.features(), job.x);
+        check_targets(network, job.y, job.x.rows);
+        check_content(network, job.y);
+        check_options(samples_of(job), network.epoch(), options);
+        for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
+            if (options.rows[i] >= job.x.rows) return false;
+        }
+        check_batches(network, samples_of(job), job.y.weights, options);
+        // A batch without a sample that counts is no step, and a moving average would then have
+        // another number of steps in each lane.
+        const bool all_must_count = options.ema > 0;
+        return all_weights(job, [=](T w) { return all_must_count ? w > 0 : w >= 0; });
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+/// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
+template <class T>
+std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
+    if (!suits_lanes(job, by) || !is_valid(job)) return {};
+    const Network<T>& network = *job.network;
+    const TrainOptions& options = job.options;
+    const Optimizer& optimizer = options.optimizer;
     std::string key;
     const auto add = [&key](auto... values) {
         const auto one = [&key](auto value) {
@@ -87,28 +123,11 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
         (one(values), ...);
     };
     for (const Layer& layer : network.layers()) {
-        const bool plain = layer.normalization == Normalization::kNone &&
-                           layer.input_normalization == Normalization::kNone &&
-                           layer.nodes <= kWidestInLanes;
-        if (!plain) return {};
         add(layer.nodes, layer.activation.kind, layer.activation.parameter, layer.dropout,
             layer.trainable, layer.rate_factor);
-    }
-    try {  // what is refused is refused by itself
-        check_trainable(network);
-        check_features<T>(network.features(), job.x);
-        check_targets(network, job.y, job.x.rows);
-        check_content(network, job.y);
-        check_options(samples_of(job), network.epoch(), options);
-        for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
-            if (options.rows[i] >= job.x.rows) return {};
+        for (const Normalization each : {layer.normalization, layer.input_normalization}) {
+            add(each.kind, each.epsilon, each.momentum, each.after_activation);
         }
-        // A batch without a sample that counts is no step, and a moving average would then have
-        // another number of steps in each lane.
-        const bool all_must_count = options.ema > 0;
-        if (!all_weights(job, [=](T w) { return all_must_count ? w > 0 : w >= 0; })) return {};
-    } catch (const std::exception&) {
-        return {};
     }
     const Schedule& s = options.schedule;
     const MovingAverage<T>& average = network.moving_average();

@@ -149,13 +149,7 @@ void check_options(std::size_t rows, std::uint32_t trained, const TrainOptions& 
 template <class T>
 void check_batches(const Network<T>& network, std::size_t rows, const T* weights,
                    const TrainOptions& options) {
-    const std::vector<Layer>& layers = network.layers();
-    if (std::none_of(layers.begin(), layers.end(), [](const Layer& layer) {
-            return layer.trainable && (layer.normalization == Normalization::kBatch ||
-                                       layer.input_normalization == Normalization::kBatch);
-        })) {
-        return;
-    }
+    if (!measures_batches(network.layers())) return;
     if (options.ranks) {
         const std::size_t all =
             std::accumulate(options.ranks->rows.begin(), options.ranks->rows.end(), std::size_t{0});

@@ -2,8 +2,10 @@
 /// training.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "fastmlp/trainer.hpp"
 #include "propagation/features.hpp"
@@ -14,6 +16,14 @@ namespace fastmlp {
 /// Throws std::invalid_argument if options are invalid, also for an epoch of `rows` samples (0:
 /// unknown), or if a network that was trained for `trained` epochs could not count the new ones.
 void check_options(std::size_t rows, std::uint32_t trained, const TrainOptions& options);
+
+/// Whether a layer, or the features, are normalised by the moments of the batch.
+inline bool measures_batches(const std::vector<Layer>& layers) {
+    return std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+        return layer.trainable && (layer.normalization == Normalization::kBatch ||
+                                   layer.input_normalization == Normalization::kBatch);
+    });
+}
 
 /// Throws std::invalid_argument if every batch of a batch-normalised network would have one row
 /// only, and so no variance. `weights` (rows,) may be null; rows of weight 0 do not count. Of ranks

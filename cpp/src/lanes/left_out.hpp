@@ -1,0 +1,44 @@
+/// Samples of weight 0 of networks side by side, which each ignores.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "lanes/arrays.hpp"
+
+namespace fastmlp {
+
+/// Those of a block.
+class LeftOut {
+public:
+    /// Room for `rows` of each lane.
+    LeftOut(std::size_t rows, std::size_t lanes) : lanes_(lanes) { places_.reserve(rows * lanes); }
+
+    void clear() { places_.clear(); }
+    void add(std::size_t row, std::size_t lane) { places_.push_back(row * lanes_ + lane); }
+    bool empty() const { return places_.empty(); }
+
+    /// The numbers of samples of each lane that count, of `rows`.
+    template <class T>
+    void count_others(std::size_t rows, T* counts) const {
+        for (std::size_t l = 0; l < lanes_; ++l) counts[l] = static_cast<T>(rows);
+        for (const std::size_t place : places_) counts[place % lanes_] -= 1;
+    }
+
+    /// Makes them zeros, whatever they are: a sum to which a product with 0 is added stays what it
+    /// is, but for the sign of a 0, which a gradient has not.
+    template <class T>
+    void zero(LaneRows<T>& values) const {
+        for (const std::size_t place : places_) {
+            const std::size_t b = place / lanes_, l = place % lanes_;
+            T* const sample = values.values.data() + b * values.stride * lanes_ + l;
+            for (std::size_t j = 0; j < values.columns; ++j) sample[j * lanes_] = 0;
+        }
+    }
+
+private:
+    std::size_t lanes_;
+    std::vector<std::size_t> places_;
+};
+
+}  // namespace fastmlp
