@@ -501,3 +501,10 @@ def test_points_are_not_decimal_marks_in_some_cells_and_thousands_in_others(writ
     assert np.array_equal(found[0], [np.nan, np.nan, 7.5, np.nan, np.nan], equal_nan=True)
     assert found[1].tolist() == [True, True, False, True, False]
     assert read_numbers(["1.250", "0.125"], ".")[0].tolist() == [1.25, 0.125]
+
+
+def test_the_first_cell_of_another_unit_is_named():
+    prices = [f"{price:.2f} €" for price in np.arange(60) / 8]
+    model = fitted({"a": prices, "y": np.arange(60) % 7}, "y")
+    with pytest.raises(DataError, match=r"row 2, column 'a': '52.50 \$' is of another unit"):
+        model.predict({"a": ["7.50 €", None, "52.50 $", "8.5 $", "1 £"]})

@@ -141,11 +141,11 @@ def _of_other_unit(table: Table, name: str, trained: str) -> tuple[int, str] | N
     """Return the row and the cell of a number of another unit; None if there is none."""
     column, unit = table.held(name), SECONDS if name in table.durations else ""
     if isinstance(column, Text):
-        units = cells.units(column.values, table.decimal)
-        others = [cell for sign, cell in units.items() if _differs(sign, trained)]
-        if not others:
+        differ = cells.of_units(column.values, table.decimal, lambda unit: _differs(unit, trained))
+        if not differ.any():
             return None
-        return column.first_row(list(column.values).index(others[0])), brief(others[0])
+        row = int(np.append(differ, False)[column.codes].argmax())  # the last is for code -1
+        return row, brief(column.values[column.codes[row]])
     if not _differs(unit, trained) or column.ndim != 1 or column.dtype.kind not in "iuf":
         return None
     numbers = column[:]

@@ -95,11 +95,31 @@ def units(values: Sequence[str], decimal: str) -> dict[str, str]:
     """Return the units of numbers, signs of currencies and percent or "", each with a cell."""
     found: dict[str, str] = {}
     strings = Strings.of(values)
-    for layout in strings.layouts:
-        unit = "".join(sign for sign in _UNITS if sign in layout)
-        if unit not in found and not math.isnan(number(example(layout), decimal)):
+    for layout, unit in _units(strings, decimal).items():
+        if unit not in found:
             found[unit] = next(strings.alike([layout])).texts()[0]
     return found
+
+
+def of_units(
+    values: Sequence[str], decimal: str, is_asked: Callable[[str], bool]
+) -> NDArray[np.bool_]:
+    """Return which values are numbers of a unit that is asked for."""
+    strings = Strings.of(values)
+    asked = [layout for layout, unit in _units(strings, decimal).items() if is_asked(unit)]
+    result = np.zeros(len(strings), np.bool_)
+    for cells in strings.alike(asked):
+        result[cells.places] = True
+    return result
+
+
+def _units(strings: Strings, decimal: str) -> dict[str, str]:
+    """Return the unit of each layout of numbers."""
+    return {
+        layout: "".join(sign for sign in _UNITS if sign in layout)
+        for layout in strings.layouts
+        if not math.isnan(number(example(layout), decimal))
+    }
 
 
 def is_thousands(cell: str, decimal: str) -> bool:
