@@ -180,3 +180,25 @@ def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, kept):
         found.append(results[0])
         assert len(made) == (ranks if large else 0)
     assert found[0] == found[1]
+
+
+def test_networks_over_ranks_look_up_different_rows_of_one_matrix(rng, monkeypatch):
+    table = everything(rng, 200)
+    shared = []
+    MatrixRows = encoded_rows.MatrixRows
+    monkeypatch.setattr(over_ranks, "MatrixRows", lambda X: shared.append(X) or MatrixRows(X))
+    found = []
+    for rows in (1 << 40, 0):
+        monkeypatch.setattr(encoded_rows, "_MANY_ROWS", rows)
+
+        def run(comm, rank):
+            model = fm.TabularModel(networks=2, epochs=2, hidden=(4,), seed=1)
+            model.fit(table, "kind", comm=comm)
+            return [net.parameters.tobytes() for net in model.networks]
+
+        results = on_ranks(3, run)
+        assert all(result == results[0] for result in results), results
+        found.append(results[0])
+        assert len(shared) == (0 if rows else 3)
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 2

@@ -21,7 +21,13 @@ from fastmlp.tables.encoding.features import BadRows, text_columns
 from fastmlp.tables.reading.file_rows import DividedFiles, RowsOfFile, read_rows
 from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.table import Column, ColumnStore, Table
-from fastmlp.tables.training.encoded_rows import EncodedRows, EncodedSamples, outgrows_table
+from fastmlp.tables.training.encoded_rows import (
+    EncodedRows,
+    EncodedSamples,
+    MatrixRows,
+    outgrows_table,
+    shares_matrix,
+)
 from fastmlp.tables.training.networks import (
     AnySamples,
     RowsOfNetwork,
@@ -164,9 +170,12 @@ class _Share:
     ----------
     streamed : bool
         Whether rows are encoded as they are trained on.
+    shared : bool
+        Whether otherwise the networks look up their rows in one matrix.
     """
 
     streamed: bool
+    shared: bool
     trained: dict[str, Means]
     y: NDArray[Any]
     weight: NDArray[np.float64] | None
@@ -176,6 +185,8 @@ class _Share:
         """Return the samples of the rank."""
         if isinstance(X, EncodedRows):
             return EncodedSamples(X, self.y, self.weight)
+        if self.shared:
+            return EncodedSamples(MatrixRows(X), self.y, self.weight)
         return Samples(X, self.y, self.weight)
 
 
@@ -297,10 +308,12 @@ class _OnRank0:
         bounds = list(pairwise(self._bounds))
         of_ranks = [[each.between(first, last) for each in rows] for first, last in bounds]
         streamed = outgrows_table(preparation.features, len(preparation.rows))
+        shared = len(rows) > 1 and shares_matrix(preparation.features, len(preparation.rows))
         weight = preparation.weight
         return [
             _Share(
                 streamed,
+                shared,
                 {name: means[first:last] for name, means in preparation.trained.items()},
                 preparation.y[first:last],
                 None if weight is None else weight[first:last],
