@@ -21,21 +21,18 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
-/// The most memory of parameters, gradients, moments and averages in lanes, which every step goes
-/// through: a quarter of an L2 cache. With Adam 10-32-32-3 is beyond it, and slower in lanes.
-inline std::size_t most_bytes_in_lanes() {
-    return cache_sizes().l2 / 4;
-}
-
+/// Whether a whole vector of networks stays in the L2 cache. Each block of rows goes through their
+/// parameters: beyond this size lanes are slower (32-32-32-32-2 takes as long as by itself). Many
+/// features leave few rows to a block (300-16-2 would take twice as long): of more than 320 bytes
+/// of them, all arrays of a step count.
 template <class T>
-bool fits_in_lanes(const Network<T>& network, const TrainOptions& options) {
-    const Optimizer& optimizer = options.optimizer;
-    const std::size_t arrays =
-        2u + optimizer.has_first() + optimizer.has_second() + (options.ema > 0);
-    const std::size_t bytes = kernels::active_table<T>().in_lanes.lanes * sizeof(T);
-    return network.layout().size() * arrays * bytes <= most_bytes_in_lanes() &&
-           std::all_of(network.layers().begin(), network.layers().end(),
-                       [](const Layer& layer) { return layer.nodes <= kWidestInLanes; });
+bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer, bool averages) {
+    constexpr std::size_t kFew = 320;
+    const std::size_t l2 = cache_sizes().l2;
+    const std::size_t bytes =
+        network.layout().size() * kernels::active_table<T>().in_lanes.lanes * sizeof(T);
+    if (network.features() * sizeof(T) <= kFew) return bytes <= l2 * 3 / 16;
+    return bytes * (2u + optimizer.has_first() + optimizer.has_second() + averages) <= l2 / 4;
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -80,7 +77,11 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
                                network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
                                !(by.batch_means && job.y.weights);
-    return plain_data && plain_network && plain_options && fits_in_lanes(network, options) &&
+    const bool narrow =
+        std::all_of(network.layers().begin(), network.layers().end(),
+                    [](const Layer& layer) { return layer.nodes <= kWidestInLanes; });
+    return plain_data && plain_network && plain_options && narrow &&
+           fits_in_lanes(network, options.optimizer, options.ema > 0) &&
            batch_fits_in_lanes(network, lanes, std::min(options.batch_size, rows));
 }
 
