@@ -198,7 +198,7 @@ struct KernelTable {
                   std::size_t lds, T scale, T rate, bool store, T* target,
                   std::size_t ldt) noexcept;
     /// g[j] = scale * sum_b v[b][j] + 0 by in-order adds, which continue from `sums` (null: from
-    /// 0); the same two ends as `outer`; j < width, a multiple of kPad.
+    /// 0); the same two ends as `outer`; j < width, a multiple of the lanes of a vector.
     void (*column_sums)(const T* v, std::size_t ldv, std::size_t batch, std::size_t width,
                         const T* sums, T scale, T rate, bool store, T* target) noexcept;
     /// For a batch of one: the last step (scale 1) of `layer`, whose row was `old_a`, then
@@ -271,7 +271,7 @@ struct KernelTable {
     LayerNormalize layer_normalize;
     /// With d = delta * scale: out = (d - mean(d) - x mean(d x)) * inverse; its padding stays 0.
     LayerNormalizeBackward layer_normalize_backward;
-    /// Mean and (biased) variance of every column, two passes over the batch in order.
+    /// Mean and (biased) variance of columns, whole vectors, two passes over the batch in order.
     void (*batch_moments)(const T* z, std::size_t ldz, std::size_t batch, std::size_t width,
                           T* means, T* variances) noexcept;
     /// Like layer_normalize, with the moments of columns.
@@ -286,7 +286,7 @@ struct KernelTable {
                                      const T* mean_deltas, const T* mean_products, T* out,
                                      std::size_t ldo) noexcept;
     /// out[j] = scale * sum_b a[b][j] * v[b][j] + 0, b in order, continued from `sums` (null: from
-    /// 0); j < width, a multiple of kPad.
+    /// 0); j < width, a multiple of the lanes of a vector.
     void (*column_dots)(const T* a, std::size_t lda, const T* v, std::size_t ldv, std::size_t batch,
                         std::size_t width, const T* sums, T scale, T* out) noexcept;
     /// out = h * scale where the mask keeps, else +0
