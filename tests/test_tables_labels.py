@@ -268,6 +268,15 @@ def test_among_words_na_is_a_class_that_must_be_known():
     assert evaluated_with(model, ["NA", "NA"]).rows == 2
 
 
+def test_beside_nearly_only_numbers_na_is_missing_as_in_the_training():
+    y = np.where(IS_ONE, "1", "2").astype(object)
+    y[:6], y[6:9] = "unknown", "NA"
+    model = fitted({"x": X, "y": y}, task="classification")
+    assert model.classes.tolist() == ["1", "2", "unknown"]
+    with pytest.warns(UserWarning, match="3 rows without one are left out"):
+        assert evaluated_with(model, y).rows == N - 3
+
+
 def test_a_table_to_test_on_leaves_out_what_the_training_does(write, capsys):
     train = write("train.csv", "x,y", *(f"{x},{'no' if x < 0 else 'yes'}" for x in X))
     test = write("test.csv", "x,y", "1,yes", "2,NA", "3,yes")

@@ -90,11 +90,19 @@ class Target:
         """The number of the network's outputs."""
         return len(self.classes) if self.task == "classification" else len(self.names)
 
-    def has_words(self, decimal: str) -> bool:
-        """Return whether classes are words, among which NA is a class, or an unknown one."""
+    def has_words(self, column: Column, decimal: str) -> bool:
+        """Return whether classes are words, among which NA is a class, or an unknown one.
+
+        Of classes such as 1, 2 and unknown, it may have been missing: then the cells of the table
+        to evaluate on decide, as those of the training did.
+        """
         words = [label for label in self.classes if isinstance(label, str)]
-        others = cells.numbers(words, decimal)[1]
-        return bool(others.any()) and not cells.yes_or_no(words)
+        if any(word in cells.MISSING_WORDS for word in words):
+            return True
+        numeric, others = cells.numbers(words, decimal)
+        if not others.any() or cells.yes_or_no(words):
+            return False
+        return bool(np.isnan(numeric).all()) or _are_words(column, decimal)
 
     def doubts(self) -> list[str]:
         """Return notes if a word means "missing" in other columns, or two are one number."""
@@ -171,7 +179,7 @@ def known_rows(
     known = np.ones(len(table), bool)
     for name in names:
         column, mark = table.columns[name], table.decimal
-        are_words = like.has_words(mark) if like else _are_words(column, mark)
+        are_words = like.has_words(column, mark) if like else _are_words(column, mark)
         known &= ~_missing(column, are_words=are_words)
     return known
 
