@@ -48,6 +48,11 @@ def report_of(model, name="a"):
         ({"target": []}, "target must name a column, got none"),
         ({"validation_fraction": 0}, "above 0 and below 1, or None for none, got 0"),
         ({"sample_weight": [10**400] * 40}, "sample_weight must be numbers within float64"),
+        ({"sample_weight": [1 + 2j] * 40}, "sample_weight must be real numbers, got dtype complex"),
+        (
+            {"sample_weight": np.ones(40, "m8[s]")},
+            "sample_weight must be real numbers, got dtype t",
+        ),
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, words):

@@ -177,6 +177,8 @@ def _weights(table: Table, weight: str | ArrayLike) -> NDArray[np.float64]:
         values = column.astype(np.float64)
     else:
         array = any_array("sample_weight", weight)
+        if array.dtype.kind in "cmM":  # NumPy would make numbers of them
+            raise ValueError(f"sample_weight must be real numbers, got dtype {array.dtype}")
         try:
             values = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError) as error:
