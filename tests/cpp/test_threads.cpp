@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "check.hpp"
 #include "threads/ieee_defaults.hpp"
+#include "threads/patience.hpp"
 #include "threads/thread_pool.hpp"
 
 #if !defined(_WIN32)
@@ -195,6 +197,31 @@ void test_workers_compute_in_ieee_defaults() {
 #endif
 }
 
+/// The waits of a caller that works alone, a millisecond at a time, and whose threads stay asleep.
+void test_patience() {
+    using std::chrono::microseconds;
+    fastmlp::Patience patience;
+    const fastmlp::Patience::Clock::time_point start{microseconds(1)};
+    patience.begin(start);
+    CHECK(patience.deadline(start) == start + microseconds(50));
+    auto now = start;
+    fastmlp::Patience::Clock::duration waits{};
+    for (int step = 0; step < 100; ++step) {
+        const auto deadline = patience.deadline(now);
+        if (deadline > now) {
+            patience.waited(deadline - now);
+            waits += deadline - now;
+            now = deadline;
+        }
+        now += microseconds(1000);
+        patience.begin(now);  // they were called before
+    }
+    CHECK(waits >= microseconds(10'000) && waits <= (now - start) / 10);
+    patience.end();
+    patience.begin(now);
+    CHECK(patience.deadline(now) == now + microseconds(50));
+}
+
 }  // namespace
 
 int main() {
@@ -209,6 +236,7 @@ int main() {
     test_many_runs();
     test_lease();
     test_limit();
+    test_patience();
     test_barriers_of_a_limited_team();
     test_many_callers();
     test_failures_before_the_first_barrier();

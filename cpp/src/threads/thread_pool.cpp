@@ -12,15 +12,12 @@ namespace fastmlp {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 /// A shorter run is no evidence of how busy the machine is.
 constexpr milliseconds kLeastEvidence{2};
 /// The longest rest of a team, and that of all others because of it.
 constexpr milliseconds kLongRest{1280}, kRestOfOthers{5};
-/// The least time for members to wake up: on an idle machine they need less.
-constexpr microseconds kLeastPatience{50};
 
 /// Of all teams of the process, which run on the same machine.
 std::atomic<Clock::rep> all_rest_until{0};
@@ -241,24 +238,21 @@ bool ThreadTeam::call_members() noexcept {
         members_[rank].worker->call();
         all_awake = all_awake && members_[rank].worker->awake();
     }
-    if (all_awake) {
-        called_ = {};
-    } else if (called_ == Clock::time_point{}) {
-        called_ = Clock::now();
-    }
+    all_awake ? patience_.end() : patience_.begin(Clock::now());
     return all_awake;
 }
 
-/// Waits for members to wake up, as long as that is short compared with the time since they were
-/// called, which the caller has spent working alone.
+/// Waits for members to wake up.
 bool ThreadTeam::wait_for_members() noexcept {
     if (call_members()) return true;
-    const Clock::duration waited = Clock::now() - called_;
-    const auto deadline = called_ + std::max<Clock::duration>(kLeastPatience, waited + waited / 10);
-    while (Clock::now() < deadline) {
+    const auto start = Clock::now();
+    const auto deadline = patience_.deadline(start);
+    auto now = start;
+    for (; now < deadline; now = Clock::now()) {
         if (call_members()) return true;
         cpu_pause();
     }
+    patience_.waited(now - start);
     return false;
 }
 

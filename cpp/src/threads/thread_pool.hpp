@@ -21,6 +21,7 @@
 #include <type_traits>
 
 #include "fastmlp/executor.hpp"
+#include "threads/patience.hpp"
 #include "threads/worker.hpp"
 
 namespace fastmlp {
@@ -156,7 +157,7 @@ private:
     void* target_ = nullptr;
     const Executor* executor_ = nullptr;
     Clock::time_point run_start_;
-    Clock::time_point called_{};  // when members were found asleep
+    Patience patience_;  // for members that are asleep
     Clock::time_point rest_until_{};
     Clock::duration next_rest_{kShortRest};
     MeetingPlace own_place_;
