@@ -1,4 +1,4 @@
-/// Zeroed, cache-line aligned memory that never moves, owned or part of another buffer.
+/// Cache-line aligned memory that never moves, owned or part of another buffer.
 #pragma once
 
 #include <algorithm>
@@ -35,22 +35,10 @@ public:
     static constexpr std::size_t kSlack = 64;
 
     Buffer() = default;
-    explicit Buffer(std::size_t size) : size_(size) {
-        const std::size_t count = checked_add(size, kSlack);
-        const std::size_t bytes = checked_multiply(count, sizeof(T));
-        if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
-        data_ = static_cast<T*>(allocate_buffer(bytes));
-        if (data_ == nullptr) throw std::bad_alloc();
-        try {
-            for (std::size_t first = 0; first < count; first += kZeroedAtOnce) {
-                if (first > 0) look_for_interrupt();
-                std::fill_n(data_ + first, std::min(kZeroedAtOnce, count - first), T(0));
-            }
-        } catch (...) {
-            release_buffer(data_, bytes);
-            throw;
-        }
-    }
+    /// Zeroed.
+    explicit Buffer(std::size_t size) : Buffer(size, 0) {}
+    /// For a caller that sets all elements: they have any values until then.
+    static Buffer unset(std::size_t size) { return {size, size}; }
     /// Elements first to first + size - 1 of `whole`, live.
     Buffer(std::shared_ptr<Buffer> whole, std::size_t first, std::size_t size)
         : data_(whole->data() + first), size_(size), whole_(std::move(whole)) {}
@@ -78,6 +66,24 @@ public:
 
 private:
     static constexpr std::size_t kZeroedAtOnce = std::size_t{1} << 23;
+
+    /// Zeroed from element `from` on, at least what may be read past the end.
+    Buffer(std::size_t size, std::size_t from) : size_(size) {
+        const std::size_t count = checked_add(size, kSlack);
+        const std::size_t bytes = checked_multiply(count, sizeof(T));
+        if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
+        data_ = static_cast<T*>(allocate_buffer(bytes));
+        if (data_ == nullptr) throw std::bad_alloc();
+        try {
+            for (std::size_t first = from; first < count; first += kZeroedAtOnce) {
+                if (first > from) look_for_interrupt();
+                std::fill_n(data_ + first, std::min(kZeroedAtOnce, count - first), T(0));
+            }
+        } catch (...) {
+            release_buffer(data_, bytes);
+            throw;
+        }
+    }
 
     void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);

@@ -34,12 +34,17 @@ struct BatchContext {
     }
 };
 
-/// A padded matrix with a pointer to each of its rows.
+/// A padded matrix with a pointer to each of its rows. Only the padding has values: 0, as kernels
+/// multiply it.
 template <class T>
 struct Rows {
     Rows(std::size_t batch, std::size_t columns)
-        : cols(columns), stride(activation_stride(cols)), values(checked_multiply(batch, stride)) {
-        for (std::size_t b = 0; b < batch; ++b) pointers.push_back(values.data() + b * stride);
+        : cols(columns), stride(activation_stride(cols)),
+          values(Buffer<T>::unset(checked_multiply(batch, stride))), pointers(batch) {
+        for (std::size_t b = 0; b < batch; ++b) {
+            pointers[b] = row(b);
+            std::fill(row(b) + cols, row(b) + padded(cols), T(0));
+        }
     }
 
     T* row(std::size_t b) { return values.data() + b * stride; }

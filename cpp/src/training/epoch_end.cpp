@@ -30,7 +30,7 @@ void EpochEnd<T>::save(bool is_last) {
     const auto from = buffers();
     for (std::size_t i = 0; i < kParts; ++i) {
         const std::size_t size = from[i] ? from[i]->size() : 0;
-        if (saved_[i].size() != size) saved_[i] = Buffer<T>(size);
+        if (saved_[i].size() != size) saved_[i] = Buffer<T>::unset(size);
         if (from[i]) std::copy_n(from[i]->data(), size, saved_[i].data());
     }
     is_saved_ = true;
