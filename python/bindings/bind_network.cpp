@@ -467,6 +467,11 @@ void bind(py::module_& module, const char* name) {
              py::arg("sample_weight"), py::arg("is_gradient"), py::arg("optimizer"),
              py::arg("learning_rate"), py::arg("n_threads") = 0)
         .def("steps_of", &steps_of<T>, py::arg("optimizer"))
+        .def_property_readonly("steps",
+                               [](const M& m) {
+                                   const Reading reading(m);
+                                   return m.network.optimizer_state().steps;
+                               })
         .def_property_readonly("optimizer_state", &optimizer_state<T>)
         .def_property_readonly("moving_average", &moving_average<T>)
         .def("set_moving_average", &set_moving_average<T>, py::arg("decay"), py::arg("parameters"),

@@ -582,7 +582,7 @@ class Network:
         and the best epoch that early stopping restores leave it. Raises a RuntimeError while
         another thread fits.
         """
-        return self._model.core.optimizer_state[3]
+        return self._model.core.steps
 
     def reset_optimizer(self) -> None:
         """Discard the state of the last optimizer: the next ``fit`` starts with a new one.

@@ -59,6 +59,8 @@ def integer(
 
 def real(name: str, value: object) -> float:
     """Return a real number as a float; NaN and infinities pass."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {described(value)}")
     try:

@@ -318,7 +318,7 @@ def unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None)
 
 def _position(core: Core) -> tuple[int, int]:
     """Return the epochs and steps of a network, which are unchanged if no step was made."""
-    return core.epoch, core.optimizer_state[3]
+    return core.epoch, core.steps
 
 
 def _read_arrays(

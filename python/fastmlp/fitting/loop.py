@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.fitting._metric_names import head_losses
+from fastmlp.fitting._metric_names import head_losses as names_of_head_losses
 from fastmlp.fitting.callbacks import Callback, Network, asks_to_stop
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
@@ -20,9 +20,6 @@ from fastmlp.history import EpochReport, History, StopReason
 from fastmlp.model.model import Core, CoreReport, CoreReports, Model
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.model.summary import training_flops
-
-_OF_FIELDS = ("validation_loss", "validation_accuracy")
-"""Measurements with their own fields in `History`; the rest are metrics."""
 
 _OF_TRAINING = ("loss", "epoch_seconds", "learning_rate")
 """The values of each epoch, as in `TrainedEpoch`."""
@@ -125,7 +122,7 @@ class FitLoop:
         self._stopped_by: StopReason = "epochs"
         self._message = ""
         self._measured: dict[str, list[float]] = {}  # by the names of `History`
-        self._head_names = head_losses(model.loss)
+        self._head_names = names_of_head_losses(model.loss)
 
     @property
     def on_epoch(self) -> Callable[[Ended], bool] | None:
@@ -257,19 +254,19 @@ class FitLoop:
 
     def _history(self, epochs: Sequence[Ended], n_threads: int) -> History:
         measured = self._measured_in_all()
-        history = history_of(epochs, self._model, self._samples, n_threads)
-        best = [stopping.best_epoch for stopping in self._stoppings() if stopping.best_epoch]
-        return replace(
-            history,
-            validation_loss=measured.get("validation_loss", []),
-            validation_accuracy=measured.get("validation_accuracy", []),
-            head_losses={k: v for k, v in measured.items() if k in self._head_names},
-            validation_metrics={
-                k: v for k, v in measured.items() if k not in (*_OF_FIELDS, *self._head_names)
-            },
+        of_heads = {name: measured.pop(name) for name in self._head_names if name in measured}
+        return history_of(
+            epochs,
+            self._model,
+            self._samples,
+            n_threads,
+            best_epoch=next((each.best_epoch for each in self._stoppings() if each.best_epoch), 0),
+            head_losses=of_heads,
+            validation_loss=measured.pop("validation_loss", []),
+            validation_accuracy=measured.pop("validation_accuracy", []),
+            validation_metrics=measured,
             stopped_by=self._stopped_by,
             message=self._message,
-            best_epoch=(best[0] if best else _least(measured.get("validation_loss", history.loss))),
         )
 
     def _state(self) -> FitState:
@@ -344,33 +341,55 @@ class FitLoop:
 
 
 def history_of(
-    epochs: Sequence[Ended] | CoreReports, model: Model, samples: Sized, n_threads: int
+    epochs: Sequence[Ended] | CoreReports,
+    model: Model,
+    samples: Sized,
+    n_threads: int,
+    *,
+    best_epoch: int = 0,
+    head_losses: dict[str, list[float]] | None = None,
+    validation_loss: Sequence[float] = (),
+    **others: Any,
 ) -> History:
-    """Return the history of epochs over `samples`, without validation measurements."""
+    """Return the history of epochs over `samples`.
+
+    Where they are not passed, the best epoch and the losses of heads follow from the epochs;
+    `others` are further fields of the history.
+    """
     density = samples.density if isinstance(samples, CheckedSamples) else 1.0
     if isinstance(epochs, CoreReports):
         loss, seconds, rates = epochs.losses, epochs.seconds, epochs.learning_rates
-        each_head: list[Sequence[float]] = [*epochs.head_losses] if model.loss.heads else []
     else:
         loss, seconds = [epoch.loss for epoch in epochs], [epoch.seconds for epoch in epochs]
         rates = [epoch.learning_rate for epoch in epochs]
-        each_head = [epoch.head_losses for epoch in epochs]
-    of_heads: dict[str, list[float]] = {}
-    if each_head and model.loss.heads:
-        columns = zip(*each_head, strict=False)  # known of all or none
-        names = head_losses(model.loss)
-        of_heads = {name: list(column) for name, column in zip(names, columns, strict=False)}
+    if head_losses is None:
+        head_losses = _losses_of_heads(epochs, model)
     return History(
         loss=loss,
-        head_losses=of_heads,
+        head_losses=head_losses,
         epoch_seconds=seconds,
         samples=len(samples),
         flops_per_sample=training_flops(model, density),
         dtype=model.dtype,
         n_threads=n_threads,
         learning_rate=_numbers(rates),
-        best_epoch=_least(loss),
+        best_epoch=best_epoch or _least([*validation_loss] or loss),
+        validation_loss=[*validation_loss],
+        **others,
     )
+
+
+def _losses_of_heads(epochs: Sequence[Ended] | CoreReports, model: Model) -> dict[str, list[float]]:
+    """Return the losses of each head; none if the network has no heads, or they are not known."""
+    names = names_of_head_losses(model.loss)
+    if not names:
+        return {}
+    if isinstance(epochs, CoreReports):
+        each: list[Sequence[float]] = [*epochs.head_losses]
+    else:
+        each = [epoch.head_losses for epoch in epochs]
+    columns = zip(*each, strict=False)  # known of all or none
+    return {name: list(column) for name, column in zip(names, columns, strict=False)}
 
 
 def _numbers(values: list[float]) -> list[float]:

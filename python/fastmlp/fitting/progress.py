@@ -8,7 +8,7 @@ shown.
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -22,12 +22,13 @@ _SHORTEST_BAR: Final = 10
 """Characters of the bar itself, whatever is written beside it."""
 
 
+def shown(epochs: int, verbose: int) -> AbstractContextManager[tuple["Progress", ...]]:
+    """Return the callbacks that show the progress of a fit; none if `verbose` is 0."""
+    return _bar(epochs, verbose) if verbose else nullcontext(())
+
+
 @contextmanager
-def shown(epochs: int, verbose: int) -> Iterator[tuple["Progress", ...]]:
-    """Yield the callbacks that show the progress of a fit; none if `verbose` is 0."""
-    if not verbose:
-        yield ()
-        return
+def _bar(epochs: int, verbose: int) -> Iterator[tuple["Progress", ...]]:
     with closing(Progress(epochs, verbose)) as progress:
         yield (progress,)
 

@@ -181,7 +181,7 @@ def standardized(
     """
     core = model.core
     before = (model.input_scaling, model.output_scaling)
-    position = (core.epoch, core.optimizer_state[3])
+    position = (core.epoch, core.steps)
     if saved_core is not None:
         core.set_input_scaling(saved_core.input_scale, saved_core.input_offset)
         core.set_output_scaling(saved_core.output_scale, saved_core.output_offset)
@@ -200,7 +200,7 @@ def standardized(
     try:
         yield
     except BaseException as error:
-        refused = (core.epoch, core.optimizer_state[3]) == position
+        refused = (core.epoch, core.steps) == position
         if refused or isinstance(error, DataError):
             for scaling, put in zip(
                 before, (core.set_input_scaling, core.set_output_scaling), strict=True
@@ -219,7 +219,7 @@ def is_first_fit(model: Model) -> bool:
     """
     if model.input_scaling is not None or model.output_scaling is not None:
         return False
-    if model.core.epoch > 0 or model.core.optimizer_state[3] > 0:
+    if model.core.epoch > 0 or model.core.steps > 0:
         raise ValueError(
             "standardize=True scales before the first fit, but the network was trained without "
             "scaling; net.adapt(X, y) adds it now, which changes what the network computes"

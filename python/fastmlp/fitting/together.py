@@ -18,11 +18,11 @@ def network_of_rank_0(model: Model, ranks: Ranks, settings: Mapping[str, object]
     """Make the network that of rank 0, unless an error occurs before the first step."""
     core, before = model.core, model.copied_core()
     ranks.share(model, settings)
-    begun = (core.epoch, core.optimizer_state[3])
+    begun = (core.epoch, core.steps)
     try:
         yield
     except BaseException:
-        if (core.epoch, core.optimizer_state[3]) == begun:
+        if (core.epoch, core.steps) == begun:
             core.assign(before)  # type: ignore[arg-type]
         raise
 
