@@ -105,6 +105,24 @@ void samples() {
     CHECK(!in_lanes([&](Case& c) { c.targets = Targets<float>::of_function(custom, kRows); }));
 }
 
+/// Of 32 columns, with a layer of 24 nodes, 16 rows take half the cache.
+void whole_batches() {
+    constexpr std::size_t kLanes = 16, kRow = 32 * kLanes * sizeof(float);
+    const CacheSizes sizes{.l2 = 32 * kRow};
+    assume_cache_sizes(&sizes);
+    for (const std::size_t nodes : {24, 25}) {
+        const Case wide = case_of({{nodes, kRelu, Normalization::kBatch}, {kOutputs, kIdentity}});
+        const auto fit = [&](std::size_t batch) {
+            return batch_fits_in_lanes(wide.network, kLanes, batch);
+        };
+        CHECK(fit(15));
+        CHECK(fit(17) == (nodes == 24));
+        CHECK(fit(256) == (nodes == 24));
+        CHECK(!fit(257));
+    }
+    assume_cache_sizes(nullptr);
+}
+
 void networks() {
     for (const Loss loss :
          {Loss(Loss::kMeanAbsoluteError), Loss(Loss::kHuber, 0.3), Loss(Loss::kQuantile, 0.3)}) {
@@ -128,12 +146,7 @@ void networks() {
         first.input_normalization = kind;
         CHECK(case_of({first, {kOutputs, kIdentity}}).in_lanes());
     }
-    constexpr std::size_t kLanes = 16, kMany = std::size_t{1} << 20;
-    for (const std::size_t nodes : {24, 25}) {
-        const Case wide = case_of({{nodes, kRelu, Normalization::kBatch}, {kOutputs, kIdentity}});
-        CHECK(batch_fits_in_lanes(wide.network, kLanes, 8));
-        CHECK(batch_fits_in_lanes(wide.network, kLanes, kMany) == (nodes == 24));
-    }
+    whole_batches();
     CHECK(in_lanes([](Case& c) { c.network.set_trainable(0, false); }));
     CHECK(in_lanes([](Case& c) { c.network.set_rate_factor(0, 0.5); }));
     const std::vector<float> ones(kFeatures, 1), twos(kFeatures, 2);
