@@ -6,9 +6,8 @@ fastmlp_apply_settings(fastmlp_kernels)
 target_compile_features(fastmlp_kernels PRIVATE cxx_std_20)
 set(FASTMLP_ISA_DEFINITIONS)
 
-function(fastmlp_add_isa name)
+function(fastmlp_add_isa name optimization)
     set(source src/kernels/${name}.cpp)
-    set(optimization -O3)
     if(FASTMLP_SANITIZE)
         set(optimization -O1) # thousands of unrolled loads, each with its checks
     endif()
@@ -23,11 +22,12 @@ function(fastmlp_add_isa name)
     set(FASTMLP_ISA_DEFINITIONS ${FASTMLP_ISA_DEFINITIONS} FASTMLP_HAVE_${upper} PARENT_SCOPE)
 endfunction()
 
-fastmlp_add_isa(scalar)
+fastmlp_add_isa(scalar -O2) # -O3 is 1 % faster and a fifth larger
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-    fastmlp_add_isa(avx2 -mavx2 -mfma)
+    fastmlp_add_isa(avx2 -O3 -mavx2 -mfma)
     fastmlp_add_isa(
         avx512
+        -O3
         -mavx512f
         -mavx512bw
         -mavx512vl
@@ -36,5 +36,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
         -mprefer-vector-width=512
     )
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
-    fastmlp_add_isa(neon)
+    fastmlp_add_isa(neon -O3)
 endif()
