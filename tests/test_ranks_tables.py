@@ -115,11 +115,19 @@ def everything(rng, rows):
     }
 
 
+@pytest.fixture
+def matrices(monkeypatch):
+    """The matrices that ranks make."""
+    made = []
+    monkeypatch.setattr(over_ranks, "Samples", lambda *of: made.append(of) or Samples(*of))
+    return made
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 @pytest.mark.parametrize("words", ["one-hot", "target means"])
 @pytest.mark.parametrize("source", ["frame", "csv"])
 def test_large_tables_are_encoded_as_they_are_trained_on(
-    tmp_path, rng, monkeypatch, ranks, words, source
+    tmp_path, rng, monkeypatch, matrices, ranks, words, source
 ):
     """With the bits of a matrix, whether ranks read their rows or rank 0 sends them."""
     table = everything(rng, 400)
@@ -132,12 +140,10 @@ def test_large_tables_are_encoded_as_they_are_trained_on(
         table = path
     monkeypatch.setattr(networks, "_OWN_SPLITS", 0)
     monkeypatch.setattr(encoded_rows, "_BLOCK", 5000)
-    made = []  # the matrices
-    monkeypatch.setattr(over_ranks, "Samples", lambda *of: made.append(of) or Samples(*of))
     found = []
     for large in (1 << 40, 0):
         monkeypatch.setattr(encoded_rows, "_LARGE", large)
-        made.clear()
+        matrices.clear()
 
         def run(comm, rank):
             model = fm.TabularModel(**SETTINGS, words=words, seed=1)
@@ -147,13 +153,13 @@ def test_large_tables_are_encoded_as_they_are_trained_on(
         results = on_ranks(ranks, run)
         assert all(result == results[0] for result in results), results
         found.append(results[0])
-        assert len(made) == (ranks if large else 0)
+        assert len(matrices) == (ranks if large else 0)
     assert found[0] == found[1]
     assert any("column 'size': 'inf' is not finite" in note for note in found[0][1])
 
 
 @pytest.mark.parametrize("kept", ["many ranks", "all held out", "sorted groups"])
-def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, kept):
+def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, matrices, kept):
     """To train on, or to hold out: with the bits of a matrix."""
     rows, ranks = (18, 20) if kept == "many ranks" else (120, 4)
     table = {"a": np.tile(["x", "y", "z"], rows // 3), "y": np.tile([0.0, 1.0, 2.0], rows // 3)}
@@ -162,12 +168,10 @@ def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, kept):
     if kept == "all held out":
         arguments["validation_fraction"] = 0.3
     monkeypatch.setattr(networks, "_OWN_SPLITS", 0)
-    made = []  # the matrices
-    monkeypatch.setattr(over_ranks, "Samples", lambda *of: made.append(of) or Samples(*of))
     found = []
     for large in (1 << 40, 0):
         monkeypatch.setattr(encoded_rows, "_LARGE", large)
-        made.clear()
+        matrices.clear()
 
         def run(comm, rank):
             model = fm.TabularModel(networks=1, epochs=2, hidden=(4,), seed=1)
@@ -178,7 +182,7 @@ def test_a_rank_may_have_no_row_of_a_large_table(monkeypatch, kept):
         assert all(isinstance(result, bytes) for result in results), results
         assert len(set(results)) == 1
         found.append(results[0])
-        assert len(made) == (ranks if large else 0)
+        assert len(matrices) == (ranks if large else 0)
     assert found[0] == found[1]
 
 

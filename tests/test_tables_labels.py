@@ -327,6 +327,14 @@ def test_numbers_that_became_classes_are_told(other):
     assert not any("classes" in note for note in asked.notes)
 
 
+def test_numbers_with_commas_that_became_classes_are_told(write):
+    cells = ["unknown" if i % 5 == 0 else f"{i % 51},5" for i in range(N)]
+    path = write("table.csv", "x;y", *(f"{i},25;{cell}" for i, cell in enumerate(cells)))
+    model = fm.TabularModel(networks=1, epochs=1, seed=0).fit(path, "y")
+    (note,) = model.notes
+    assert "has 52 classes, of which all are numbers but 1, such as 'unknown'" in note
+
+
 def test_numbers_beside_words_that_became_classes_are_told():
     (note,) = fitted({"x": X, "y": [f"{i % 40} km/h" for i in range(N)]}).notes
     assert note.startswith(

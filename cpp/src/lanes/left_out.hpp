@@ -25,8 +25,8 @@ public:
         for (const std::size_t place : places_) counts[place % lanes_] -= 1;
     }
 
-    /// Makes them zeros, whatever they are: a sum to which a product with 0 is added stays what it
-    /// is, but for the sign of a 0, which a gradient has not.
+    /// Makes them zeros, whatever they are. Adding a product with 0 leaves a sum as it is, except
+    /// for the sign of a zero, which gradients do not have.
     template <class T>
     void zero(LaneRows<T>& values) const {
         for (const std::size_t place : places_) {

@@ -146,11 +146,14 @@ private:
     const kernels::KernelTable<T>& kernel_;
     Normalization normalization_;
     bool frozen_;
-    std::size_t lanes_, width_;              ///< of a vector, and of all networks' nodes
-    LaneRows<T> x_, inverses_;               ///< 1 / sqrt(variance + epsilon) of each sample,
-    Buffer<T> counts_;                       ///< or how many of the batch count in each lane,
-    Buffer<T> means_, variances_;            ///< the moments of each node over these,
-    Buffer<T> mean_deltas_, mean_products_;  ///< and means that its deltas need; 0 if frozen
+    std::size_t lanes_, width_;  ///< of a vector, and of all networks' nodes
+    LaneRows<T> x_;              ///< what is normalised
+    LaneRows<T> inverses_;       ///< layers: 1 / sqrt(variance + epsilon) of each sample
+    // Batches: how many samples count in each lane, the moments of each node over these, and the
+    // means that its deltas need, which are 0 if frozen.
+    Buffer<T> counts_;
+    Buffer<T> means_, variances_;
+    Buffer<T> mean_deltas_, mean_products_;
 };
 
 }  // namespace fastmlp

@@ -59,7 +59,7 @@ def integer(
 
 def real(name: str, value: object) -> float:
     """Return a real number as a float; NaN and infinities pass."""
-    if type(value) is float:
+    if type(value) is float:  # the usual case, which needs no search for abstract types
         return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {described(value)}")

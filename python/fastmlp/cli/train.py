@@ -265,7 +265,7 @@ class Experiment:
             kind = "stratified" if target.task == "classification" else "random"
             split = f"{kind} split, seed {settings.split_seed}"
         size = f"{counted(len(table), 'row')}, {counted(len(table.columns), 'column')}"
-        notes = (*table.notes, *selection.notes, *features.notes, *target.doubts())
+        notes = (*table.notes, *selection.notes, *features.notes, *target.doubts(table.decimal))
         notes += self._test_notes(notes)
         classes = f"{len(target.classes)} classes: {listing(target.classes)}"
         hidden = f"{', '.join(map(str, settings.hidden))} hidden nodes ({settings.activation})"

@@ -51,21 +51,25 @@ def numbers(name: str, value: object, advice: str = "encode it as numbers") -> N
         raise _unreadable(name, value, error) from error
 
 
-def any_array(name: str, value: object) -> NDArray[Any]:
+def any_array(name: str, value: object, kind: str = "array") -> NDArray[Any]:
     """Return any array-like as an array of any dtype, also of text or objects.
+
+    `kind` is what a ragged one is not, in the message.
 
     Raises
     ------
     TypeError, ValueError
         If it is none; also if its own conversion raises another exception, which is then the cause.
-    ImportError, MemoryError
-        If a library needed to read it is not installed, or there is not enough memory.
+    MemoryError
+        If there is not enough memory.
     """
     try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
         return np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name} is not a rectangular array: {error}") from error
-    except (ImportError, MemoryError):
+        raise ValueError(f"{name} is not a rectangular {kind}: {error}") from error
+    except MemoryError:
         raise
     except Exception as error:
         raise _unreadable(name, value, error) from error
@@ -130,16 +134,7 @@ def _as_array(name: str, value: object, advice: str) -> NDArray[Any]:
     is_masked = imported("numpy.ma", "is_masked")
     if is_masked is not None and isinstance(value, np.ndarray) and is_masked(value):
         raise ValueError(f"{name} has masked values; fill them first: {name}.filled(...)")
-    try:
-        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-            return np.from_dlpack(value)
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a rectangular array of numbers: {error}") from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _unreadable(name, value, error) from error
+    array = any_array(name, value, "array of numbers")
     if array.ndim == 0 and array.dtype.kind == "O":
         raise TypeError(f"{name} must be an array, a frame or a list, got {described(value)}")
     return array

@@ -104,18 +104,18 @@ class Target:
             return False
         return bool(np.isnan(numeric).all()) or _are_words(column, decimal)
 
-    def doubts(self) -> list[str]:
-        """Return notes if a word means "missing" in other columns, or two are one number."""
+    def doubts(self, decimal: str) -> list[str]:
+        """Return notes if a word means "missing" in other columns, or words are numbers."""
         words = [label for label in self.classes if isinstance(label, str)]
         found = []
         if missing := [word for word in words if word in cells.MISSING_WORDS]:
             doubt = f"{brief(missing[0])} is a class like the others, of words; if it says that the"
             found.append(f"{doubt} target is missing, leave these rows out or empty the cells")
-        if self.reason and (doubt := _doubt_of_numbers(words)):
+        if self.reason and (doubt := _doubt_of_numbers(words, decimal)):
             found.append(doubt)
         of_number: dict[float, str] = {}
         for word in words:
-            number = cells.exact(word, ".")
+            number = cells.exact(word, decimal)
             if not math.isnan(number) and (first := of_number.setdefault(number, word)) != word:
                 doubt = f"{brief(first)} and {brief(word)} are different classes, as they are text"
                 found.append(f"{doubt}; make the target numbers if they are the same")
@@ -154,9 +154,9 @@ class Target:
         return np.asarray(outputs, np.float64) * self.deviation + self.mean
 
 
-def _doubt_of_numbers(words: Sequence[str]) -> str:
+def _doubt_of_numbers(words: Sequence[str], decimal: str) -> str:
     """Return a note if most classes are numbers, too many to be classes, or have a word beside."""
-    numeric, bad = cells.numbers(words, ".")
+    numeric, bad = cells.numbers(words, decimal)
     numbers = numeric[~np.isnan(numeric)]
     many = len(numbers) > MOST_GUESSED_CLASSES or cells.has_fractions(numbers)
     if bad.any() and 2 * len(numbers) > len(words) and many:

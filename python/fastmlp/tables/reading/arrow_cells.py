@@ -227,9 +227,10 @@ def _has_codes(column: Any) -> bool:
 
 
 def release_unused() -> None:
-    """Return memory to the system that pyarrow no longer uses, nor others that share its pools.
+    """Return the memory that pyarrow no longer uses to the system.
 
-    That of the system has what NumPy has released, too. Nothing if pyarrow is not in use.
+    Where its pool is that of the C library, what NumPy has released is returned, too. Without
+    pyarrow nothing happens.
     """
     if "pyarrow" not in sys.modules:
         return

@@ -102,7 +102,7 @@ class Preparation:
         """Return the notes, once the rows are encoded; calls `describe`."""
         if self.describe is not None:
             self.describe(self.features, self.target)
-        selection, doubts = self.selection, self.target.doubts()
+        selection, doubts = self.selection, self.target.doubts(self.selection.table.decimal)
         notes = (*selection.table.notes, *selection.notes, *self.features.notes, *doubts)
         return tuple(map(printable, notes))  # the name of a file may not be UTF-8
 
