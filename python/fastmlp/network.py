@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +58,9 @@ from fastmlp.model.targets import split_outputs
 from fastmlp.settings.custom_loss import LossFunction
 from fastmlp.settings.lbfgs import LBFGS
 from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName, StepOptimizerName
+
+_ALONE: Final = nullcontext()
+"""In place of `Ranks` if there are no others."""
 
 
 @refuses_others("a network")
@@ -303,7 +306,7 @@ class Network:
         >>> net.output_offset
         array([200.], dtype=float32)
         """
-        with nullcontext() if comm is None else Ranks(comm) as ranks:
+        with _ALONE if comm is None else Ranks(comm) as ranks:
             adapt(self._model, X, y, ranks)
         warn_of_constants(self._model)
 
@@ -886,7 +889,7 @@ class Network:
             completed step.
         """
         _validation.choice("reduction", reduction, ("ordered", "mpi"))
-        with nullcontext() if comm is None else Ranks(comm, reduction) as ranks:
+        with _ALONE if comm is None else Ranks(comm, reduction) as ranks:
             options = read_options(
                 self._model,
                 epochs=epochs,

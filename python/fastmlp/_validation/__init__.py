@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import cache
 from numbers import Real
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,10 @@ FloatType: TypeAlias = (
 """The types of the argument `dtype` of `Network`."""
 
 _Name = TypeVar("_Name", bound=str)
+
+_BOOLS: Final = (bool, np.bool_)
+
+_MOST_THREADS: Final = 2**31 - 1
 
 
 def integer(
@@ -43,13 +47,14 @@ def integer(
     alternative : str, optional
         What else the caller accepts, for the message: ``"None"``.
     """
-    kinds = f"an integer or {alternative}" if alternative else "an integer"
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be {kinds}, got {brief(value)}")
+    if isinstance(value, _BOOLS):
+        raise TypeError(f"{name} must be {_integer_or(alternative)}, got {brief(value)}")
     try:
         result = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} must be {kinds}, got {described(value)}") from None
+        raise TypeError(
+            f"{name} must be {_integer_or(alternative)}, got {described(value)}"
+        ) from None
     if result < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {brief(result)}")
     if maximum is not None and result > maximum:
@@ -57,11 +62,15 @@ def integer(
     return result
 
 
+def _integer_or(alternative: str) -> str:
+    return f"an integer or {alternative}" if alternative else "an integer"
+
+
 def real(name: str, value: object) -> float:
     """Return a real number as a float; NaN and infinities pass."""
     if type(value) is float:  # the usual case, which needs no search for abstract types
         return value
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    if isinstance(value, _BOOLS) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a real number, got {described(value)}")
     try:
         return float(value)
@@ -129,11 +138,16 @@ def items(name: str, value: object, kind: str) -> list[Any]:
 
 def learning_rate(value: object, dtype: np.dtype[np.floating]) -> float:
     """Return a learning rate that is still finite and above 0 when rounded to `dtype`."""
-    result = positive("learning_rate", value)
+    rate = positive("learning_rate", value)
+    return representable_rate(rate, value, dtype)
+
+
+def representable_rate(rate: float, given: object, dtype: np.dtype[np.floating]) -> float:
+    """Return the rate above 0 that was `given` if rounding to `dtype` leaves it so, and finite."""
     least, most = _limits(dtype)
-    if not least <= result <= most:
-        raise ValueError(f"learning_rate={brief(value)} is not a positive finite number in {dtype}")
-    return result
+    if not least <= rate <= most:
+        raise ValueError(f"learning_rate={brief(given)} is not a positive finite number in {dtype}")
+    return rate
 
 
 @cache
@@ -144,9 +158,9 @@ def _limits(dtype: np.dtype[np.floating]) -> tuple[float, float]:
 
 
 def representable(name: str, value: float, dtype: np.dtype[np.floating]) -> float:
-    """Return a nonnegative number that rounding to `dtype` makes neither infinite nor 0."""
+    """Return a number above 0 that rounding to `dtype` makes neither infinite nor 0."""
     least, most = _limits(dtype)
-    if value != 0 and not least <= value <= most:
+    if not least <= value <= most:
         raise ValueError(f"{name}={value!r} is beyond the range of {dtype}")
     return value
 
@@ -159,7 +173,7 @@ def choice(name: str, value: object, allowed: Sequence[_Name]) -> _Name:
     if value not in allowed:
         hint = suggestion(value, allowed)
         raise ValueError(f"{name} must be {either(allowed)}, got {brief(value)}{hint}")
-    return cast("_Name", value)
+    return value  # type: ignore[return-value]  # it is one of them
 
 
 def own(name: str, value: object, kind: type, attribute: str) -> None:
@@ -196,17 +210,19 @@ def seed(value: object) -> int:
 
 def n_threads(value: object) -> int:
     """Return an upper limit of threads; None is 0, the limit of the process."""
-    return 0 if value is None else threads("n_threads", value, alternative="None")
+    if value is None:
+        return 0
+    return min(integer("n_threads", value, minimum=1, alternative="None"), _MOST_THREADS)
 
 
-def threads(name: str, value: object, alternative: str = "") -> int:
+def threads(name: str, value: object) -> int:
     """Return a number of threads, at least 1, limited to the range of the core's int."""
-    return min(integer(name, value, minimum=1, alternative=alternative), 2**31 - 1)
+    return min(integer(name, value, minimum=1), _MOST_THREADS)
 
 
 def switch(name: str, value: object) -> bool:
     """Return True or False; 1 and 0 are accepted."""
-    if isinstance(value, bool | np.bool_) or (isinstance(value, int) and value in (0, 1)):
+    if isinstance(value, _BOOLS) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     if isinstance(value, int):
         raise ValueError(f"{name} must be True, False, 1 or 0, got {brief(value)}")
@@ -215,7 +231,7 @@ def switch(name: str, value: object) -> bool:
 
 def verbosity(value: object) -> int:
     """Return the verbosity 0, 1 or 2 of a fit; True and False are 1 and 0."""
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, _BOOLS):
         return int(value)
     return integer("verbose", value, minimum=0, maximum=2)
 

@@ -4,10 +4,11 @@ There are three parallel versions: for arrays, for streams and iterables, and fo
 samples.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +56,9 @@ Features = ArrayLike | Stream | Iterable[Rows]
 Targets = TargetsLike | None
 """The types of `y` in ``fit``."""
 
+_UNSCALED: Final = nullcontext()
+"""In place of `standardized` for a fit that leaves the scaling as it is."""
+
 
 def fit(
     network: Network,
@@ -74,6 +78,8 @@ def fit(
             "comm does not go together with iterables of batches, which do not tell how many rows "
             "a rank has, and thus its share of a batch: pass arrays or a Stream"
         )
+    if ranks.rank > 0:
+        options = replace(options, verbose=0)  # rank 0 shows the progress
     with network_of_rank_0(model, ranks, in_common(options, model, X)):
         history = _fit(network, model, X, y, data, options, ranks)
         ranks.end_epoch(model.core)  # callbacks may have restored the best
@@ -93,19 +99,19 @@ def _fit(
     optimizer = options.optimizer
     if data is not None:
         refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
-    names = names_to_train_on(model.feature_names, model.features, X, options.validation_data)
+    names = names_to_train_on(model.core.feature_names, model.features, X, options.validation_data)
     if options.standardize and not is_first_fit(model):
         options = replace(options, standardize=False)
     if options.saved is not None and options.checkpoint is not None:
         refuse_other_scaling(options.checkpoint, options.saved, model, learns=options.standardize)
         refuse_other_loss_weights(options.checkpoint, options.saved, model)
     learns = options.standardize and options.saved is None
-    scaling: AbstractContextManager[None] = nullcontext()
+    scaling: AbstractContextManager[None] = _UNSCALED
     if learns or options.saved is not None:
         saved_core = None if options.saved is None else options.saved.core
         scaling = standardized(model, X if data is None else data, saved_core, ranks)
     try:
-        with unchanged_if_refused(model, names, options.saved), scaling:
+        with UnchangedIfRefused(model, names, options.saved), scaling:
             if isinstance(optimizer, LBFGS):
                 return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
             if data is not None:
@@ -134,18 +140,22 @@ def _fit_arrays(
     """Train on arrays, in batches; the network `learns` how to scale them first."""
     core = model.core
     samples, held_out, of_samples = _read_arrays(model, X, y, options, ranks, as_given=True)
-    options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
+    trained: Sized = samples
+    if ranks is not None:
+        options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
+    rows = len(trained)
     if learns:
         refuse_rounded_targets(model, y, ranks)
         learn_from(model, samples, ranks)
-    settings = options.to_core(optimizer, model.dtype, len(trained))
-    order = _read_order(samples, options)
-    _check_batches(model, len(trained), samples.weight, order, settings, ranks)
-    file = checkpoint_file(model, options, settings, len(trained), order, of_samples, ranks)
+    settings = options.to_core(optimizer, model.dtype, rows)
+    order = None if options.order is None else _read_order(samples, options.order, options.epochs)
+    _check_batches(model, rows, samples.weight, order, settings, ranks)
+    file = checkpoint_file(model, options, settings, rows, order, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads, samples.density)
-    with _shown(options, ranks) as progress:
+    with shown(options.epochs, options.verbose) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, file, ranks)
-        resume(loop, file, options.saved, settings)
+        if file is not None:
+            resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = core.fit(
             samples.X,
@@ -189,11 +199,9 @@ def _counted(
     weights: NDArray[Any] | None,
     held_out: HeldOut | None,
     options: FitOptions,
-    ranks: Ranks | None,
+    ranks: Ranks,
 ) -> tuple[FitOptions, Sized]:
     """Return the options with a limit of threads, and the samples of all ranks."""
-    if ranks is None:
-        return options, samples
     ranks.refuse_others({"the names of features": model.feature_names})
     weight = len(samples) if weights is None else weights.sum(dtype=np.float64)
     rows = ranks.start(len(samples), float(weight), None if held_out is None else held_out.weight)
@@ -211,18 +219,24 @@ def _fit_stream(
     """Train on a stream or an iterable of batches."""
     core = model.core
     source = read_source(model, data, options.class_weight, options.shuffle)
-    held_out = read_held_out(model, options.validation_data, options.metrics, ranks)
+    held_out = None
+    if options.validation_data is not None:
+        held_out = read_held_out(model, options.validation_data, options.metrics, ranks)
     source.refuse_epochs(options.epochs, optimizer, options.checkpoint)
-    options, trained = _counted(model, source, None, held_out, options, ranks)
-    settings = options.to_core(optimizer, model.dtype, len(trained))
+    trained: Sized = source
+    if ranks is not None:
+        options, trained = _counted(model, source, None, held_out, options, ranks)
+    rows = len(trained)
+    settings = options.to_core(optimizer, model.dtype, rows)
     source.require_memory(settings.batch_size)
-    _check_batches(model, len(trained), None, None, settings, ranks)
+    _check_batches(model, rows, None, None, settings, ranks)
     of_samples = {} if options.checkpoint is None else source.fingerprint()
-    file = checkpoint_file(model, options, settings, len(trained), None, of_samples, ranks)
+    file = checkpoint_file(model, options, settings, rows, None, of_samples, ranks)
     n_threads = core.threads_for(settings.batch_size, options.n_threads)
-    with _shown(options, ranks) as progress:
+    with shown(options.epochs, options.verbose) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, file, ranks)
-        resume(loop, file, options.saved, settings)
+        if file is not None:
+            resume(loop, file, options.saved, settings)
         loop.begin()
         epochs = source.train(
             settings,
@@ -246,11 +260,13 @@ def _fit_lbfgs(
 ) -> History:
     """Train on arrays, all samples in each step; the network `learns` how to scale them first."""
     samples, held_out, _ = _read_arrays(model, X, y, options, ranks, as_given=False)
-    options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
+    trained: Sized = samples
+    if ranks is not None:
+        options, trained = _counted(model, samples, samples.weight, held_out, options, ranks)
     if learns:
         refuse_rounded_targets(model, y, ranks)
         learn_from(model, samples, ranks)
-    with _shown(options, ranks) as progress:
+    with shown(options.epochs, options.verbose) as progress:
         loop = fit_loop(network, model, trained, held_out, options, progress, ranks=ranks)
         loop.begin()
         iterations = minimise(model.core, samples, optimizer, loop, options.n_threads, ranks)
@@ -260,13 +276,6 @@ def _fit_lbfgs(
         return history
     warn_if_not_converged(history, stacklevel=7)  # the line that calls Network.fit
     return history
-
-
-def _shown(
-    options: FitOptions, ranks: Ranks | None
-) -> AbstractContextManager[tuple[Callback, ...]]:
-    """Return the callbacks that show the progress: on rank 0 only."""
-    return shown(options.epochs, 0 if ranks and ranks.rank > 0 else options.verbose)
 
 
 def fit_loop(
@@ -295,25 +304,37 @@ def fit_loop(
     )
 
 
-@contextmanager
-def unchanged_if_refused(model: Model, names: Names | None, saved: Saved | None) -> Iterator[None]:
-    """Set the feature names of the training data, unless an error occurs before the first step.
+class UnchangedIfRefused:
+    """Sets the feature names of the training data, unless an error occurs before the first step.
 
     What was restored from a checkpoint is then undone, too.
     """
-    core, names_before = model.core, model.feature_names
-    position = _position(core)
-    core_before = None if saved is None else model.copied_core()
-    model.feature_names = names
-    try:
-        yield
-    except BaseException as error:
+
+    def __init__(self, model: Model, names: Names | None, saved: Saved | None) -> None:
+        self._core, self._names, self._saved = model.core, names, saved
+        self._core_before = None if saved is None else model.copied_core()
+        self._names_before = model.core.feature_names
+        self._position = _position(model.core)
+
+    def __enter__(self) -> None:
+        if self._names != self._names_before:
+            self._core.feature_names = self._names
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            return
+        core, saved = self._core, self._saved
         refused = isinstance(error, TypeError | ValueError)
         if refused and saved is not None and _position(core) == _position(saved.core):
-            core.assign(core_before)  # type: ignore[arg-type]
-        if names != names_before and (isinstance(error, DataError) or _position(core) == position):
-            model.feature_names = names_before
-        raise
+            core.assign(self._core_before)  # type: ignore[arg-type]
+        renamed = self._names != self._names_before
+        if renamed and (isinstance(error, DataError) or _position(core) == self._position):
+            core.feature_names = self._names_before
 
 
 def _position(core: Core) -> tuple[int, int]:
@@ -336,9 +357,10 @@ def _read_arrays(
         model, X, y, options.sample_weight, as_given=as_given, shuffled=True, alone=alone
     )
     of_samples = {} if options.checkpoint is None else fingerprint.of_samples(samples)
-    if options.validation_fraction is None:
+    held_out = None
+    if options.validation_data is not None:
         held_out = read_held_out(model, options.validation_data, options.metrics, ranks)
-    else:
+    if options.validation_fraction is not None:
         seed = model.core.seed if options.saved is None else options.saved.core.seed
         samples, apart = split(samples, options.validation_fraction, model.loss, seed, alone=alone)
         held_out = HeldOut(apart, options.metrics, model.loss, ranks)
@@ -348,11 +370,9 @@ def _read_arrays(
     return samples.apart_from(model.core.parameters), held_out, of_samples
 
 
-def _read_order(samples: CheckedSamples, options: FitOptions) -> NDArray[np.uint32] | None:
+def _read_order(samples: CheckedSamples, order: ArrayLike, epochs: int) -> NDArray[np.uint32]:
     """Return the custom orders of samples."""
-    if options.order is None:
-        return None
-    order = _arrays.orders(options.order, len(samples), options.epochs).copy()
+    order = _arrays.orders(order, len(samples), epochs).copy()
     if samples.weight is not None and not samples.weight[order].any(axis=1).all():
         raise ValueError("shuffle has an epoch of samples whose sample_weight is 0")
     return order

@@ -158,19 +158,17 @@ def _by_name(evaluation: Evaluation) -> dict[str, float]:
 
 def read_held_out(
     model: Model,
-    data: Rows | Stream | None,
+    data: Rows | Stream,
     metrics: Mapping[str, AskedMetric],
     ranks: Ranks | None = None,
-) -> HeldOut | None:
-    """Return the samples of `validation_data` and what to measure on them, or None.
+) -> HeldOut:
+    """Return the samples of `validation_data` and what to measure on them.
 
     Raises
     ------
     TypeError, ValueError
         If they do not match the model.
     """
-    if data is None:
-        return None
     samples = _read_data(model, data, alone=ranks is None)
     return HeldOut(samples, metrics, model.loss, ranks)
 

@@ -122,14 +122,18 @@ class FitLoop:
         self._stopped_by: StopReason = "epochs"
         self._message = ""
         self._measured: dict[str, list[float]] = {}  # by the names of `History`
-        self._head_names = names_of_head_losses(model.loss)
+        self._head_names = names_of_head_losses(model.loss) if model.loss.heads else []
 
     @property
     def on_epoch(self) -> Callable[[Ended], bool] | None:
         """The function called at the end of each epoch: `end_epoch`, if there is anything to do."""
-        parts = (self._held_out, self._plateau, self._file, self._ranks)
-        watched = bool(self._callbacks or self._head_names) or any(
-            part is not None for part in parts
+        watched = (
+            self._callbacks
+            or self._head_names
+            or self._held_out is not None
+            or self._plateau is not None
+            or self._file is not None
+            or self._ranks is not None
         )
         return self.end_epoch if watched else None
 
@@ -186,7 +190,7 @@ class FitLoop:
         """Call the callbacks before the fit, and before its first epoch."""
         for callback in self._callbacks:
             callback.on_fit_begin(self._network)
-        if self.epochs_done < self._epochs:
+        if self._callbacks and self.epochs_done < self._epochs:
             self._begin_epoch(self.epochs_done + 1)
 
     def end_step(self, step: int, loss: float) -> bool:
@@ -240,7 +244,7 @@ class FitLoop:
         if not self._stopped:
             self._stopped_by, self._message = reason, message
 
-    def end(self, epochs: Sequence[Ended], n_threads: int) -> History:
+    def end(self, epochs: Sequence[Ended] | CoreReports, n_threads: int) -> History:
         """Call the callbacks after the fit, and return its history.
 
         `epochs` are those that were trained, `n_threads` the threads of a step.
@@ -252,15 +256,18 @@ class FitLoop:
             self._file.save(self._state())  # early stopping may have ended the fit
         return history
 
-    def _history(self, epochs: Sequence[Ended], n_threads: int) -> History:
-        measured = self._measured_in_all()
-        of_heads = {name: measured.pop(name) for name in self._head_names if name in measured}
+    def _history(self, epochs: Sequence[Ended] | CoreReports, n_threads: int) -> History:
+        measured = self._measured_in_all() if self._measured else {}
+        of_heads = {}
+        for name in self._head_names:
+            if name in measured:
+                of_heads[name] = measured.pop(name)
         return history_of(
             epochs,
             self._model,
             self._samples,
             n_threads,
-            best_epoch=next((each.best_epoch for each in self._stoppings() if each.best_epoch), 0),
+            best_epoch=self._best_epoch(),
             head_losses=of_heads,
             validation_loss=measured.pop("validation_loss", []),
             validation_accuracy=measured.pop("validation_accuracy", []),
@@ -309,6 +316,13 @@ class FitLoop:
 
     def _stoppings(self) -> list[EarlyStopping]:
         return [callback for callback in self._callbacks if isinstance(callback, EarlyStopping)]
+
+    def _best_epoch(self) -> int:
+        """Return the best epoch by what early stopping monitored; 0 if it did not."""
+        for callback in self._callbacks:
+            if isinstance(callback, EarlyStopping) and callback.best_epoch:
+                return callback.best_epoch
+        return 0
 
     def _begin_epoch(self, epoch: int) -> None:
         for callback in self._callbacks:

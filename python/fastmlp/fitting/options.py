@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import NoneType
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +34,9 @@ from fastmlp.settings.schedules import Schedule
 
 ValidationData = Rows | Stream
 """The types of `validation_data` in ``fit``."""
+
+_SWITCHES: Final = (bool, np.bool_, int, NoneType)
+"""Types of `shuffle` that are no order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,17 +114,19 @@ class FitOptions:
     def to_core(
         self, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
     ) -> TrainOptions:
-        """Return the options of the core for `rows` samples and `optimizer`, that of these."""
-        return core_options(
-            optimizer,
-            dtype,
-            rows=rows,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            shuffle=self.shuffle,
-            n_threads=self.n_threads,
-            ema=self.ema,
-        )
+        """Return the options of the core for `rows` samples and `optimizer`, that of these.
+
+        0 samples are an unknown number of them.
+        """
+        options = TrainOptions()
+        options.epochs, options.shuffle = self.epochs, self.shuffle
+        options.n_threads, options.ema = self.n_threads, self.ema
+        size = self.batch_size
+        options.batch_size = rows if size is None else min(size, rows or sys.maxsize)
+        options.optimizer = optimizer.to_core(dtype)
+        if isinstance(optimizer.learning_rate, Schedule):
+            options.schedule = optimizer.learning_rate.to_core()
+        return options
 
 
 def read_options(
@@ -158,8 +165,8 @@ def read_options(
         fraction = _validation.share(
             "validation_fraction", validation_fraction, zero=False, one=False
         )
-    switch = isinstance(shuffle, bool | np.bool_ | int | None)
-    file = read_checkpoint(checkpoint)
+    switch = isinstance(shuffle, _SWITCHES)
+    file = None if checkpoint is None else read_checkpoint(checkpoint)
     options = FitOptions(
         optimizer=read,
         epochs=_epochs(epochs, batch_size, read, model),
@@ -172,10 +179,10 @@ def read_options(
         class_weight=class_weight,
         validation_data=validation_data,
         validation_fraction=fraction,
-        metrics=read_metrics(metrics, model.loss, model.outputs),
+        metrics={} if metrics is None else read_metrics(metrics, model.loss, model.outputs),
         callbacks=_callbacks(callbacks, early_stopping),
         checkpoint=file,
-        ema=read_ema(ema),
+        ema=0.0 if ema is None else read_ema(ema),
         saved=None if file is None else resuming.read(file, model, ranks),
         standardize=_validation.switch("standardize", standardize),
     )
@@ -196,33 +203,9 @@ def read_batch_size(batch_size: int | None) -> int | None:
     return _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
 
 
-def read_ema(ema: float | None) -> float:
-    """Return the decay of the moving average; 0 is none."""
-    if ema is None:
-        return 0.0
+def read_ema(ema: float) -> float:
+    """Return the decay of the moving average."""
     return _validation.share("ema", ema, zero=False, one=False, alternative="None for no average")
-
-
-def core_options(
-    optimizer: Optimizer,
-    dtype: np.dtype[np.floating],
-    *,
-    rows: int,
-    batch_size: int | None,
-    epochs: int,
-    shuffle: bool,
-    n_threads: int = 0,
-    ema: float = 0.0,
-) -> TrainOptions:
-    """Return the options of the core for `rows` samples; 0 means unknown."""
-    options = TrainOptions()
-    options.epochs, options.shuffle, options.n_threads = epochs, shuffle, n_threads
-    options.ema = ema
-    options.batch_size = rows if batch_size is None else min(batch_size, rows or sys.maxsize)
-    options.optimizer = optimizer.to_core(dtype)
-    if isinstance(optimizer.learning_rate, Schedule):
-        options.schedule = optimizer.learning_rate.to_core()
-    return options
 
 
 def refuse_with_stream(options: FitOptions, kind: str) -> None:
@@ -273,8 +256,9 @@ def _callbacks(
     callbacks: AnyCallback | Iterable[AnyCallback] | None,
     early_stopping: EarlyStopping | bool | None,
 ) -> tuple[Callback, ...]:
-    stopping = read_early_stopping(early_stopping)
-    return (*(() if stopping is None else (stopping,)), *read_callbacks(callbacks))
+    stopping = None if early_stopping is None else read_early_stopping(early_stopping)
+    others = () if callbacks is None else read_callbacks(callbacks)
+    return others if stopping is None else (stopping, *others)
 
 
 def _check_together(options: FitOptions, model: Model) -> None:
@@ -287,10 +271,12 @@ def _check_together(options: FitOptions, model: Model) -> None:
         raise ValueError("metrics are measured on validation_data or a validation_fraction")
     if fraction is not None and options.order is not None:
         raise ValueError("shuffle orders rows of X, some of which validation_fraction removes")
-    measured = options.measured(model.loss)
-    check_monitors(options.callbacks, measured)
-    if (plateau := options.plateau) is not None:
-        check_monitor("Plateau", plateau.monitor, plateau.mode, measured)
+    plateau = options.plateau
+    if options.callbacks or plateau is not None:
+        measured = options.measured(model.loss)
+        check_monitors(options.callbacks, measured)
+        if plateau is not None:
+            check_monitor("Plateau", plateau.monitor, plateau.mode, measured)
     if isinstance(options.optimizer, LBFGS):
         if options.order is not None:
             _validation.switch("shuffle", options.order)

@@ -18,13 +18,16 @@ from fastmlp.history import EpochReport
 _CLOSED: Final = (OSError, ValueError)
 """Errors of writing if standard error is closed, full, or no longer a terminal."""
 
+_SILENT: Final[AbstractContextManager[tuple["Progress", ...]]] = nullcontext(())
+"""In place of a bar or lines."""
+
 _SHORTEST_BAR: Final = 10
 """Characters of the bar itself, whatever is written beside it."""
 
 
 def shown(epochs: int, verbose: int) -> AbstractContextManager[tuple["Progress", ...]]:
     """Return the callbacks that show the progress of a fit; none if `verbose` is 0."""
-    return _bar(epochs, verbose) if verbose else nullcontext(())
+    return _bar(epochs, verbose) if verbose else _SILENT
 
 
 @contextmanager

@@ -77,9 +77,7 @@ def read(checkpoint: Checkpoint, model: Model, ranks: Ranks | None = None) -> Sa
     return Saved(core, state, state.fit)
 
 
-def resume(
-    loop: FitLoop, file: CheckpointFile | None, saved: Saved | None, options: TrainOptions
-) -> None:
+def resume(loop: FitLoop, file: CheckpointFile, saved: Saved | None, options: TrainOptions) -> None:
     """Resume from a checkpoint, if there is one, and check that it can be written.
 
     The network gets the saved state, and `options` begin with the next epoch.
@@ -93,8 +91,6 @@ def resume(
     OSError
         If the file cannot be written; nothing has changed then.
     """
-    if file is None:
-        return
     if saved is not None:
         _refuse_other_fit(file, saved)
         _refuse_nonsense(file, saved, options, has_plateau=loop.has_plateau)

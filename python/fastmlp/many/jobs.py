@@ -199,7 +199,7 @@ class Job:
             )
         whose = self.network, self.model, range(len(self))
         self.loop = fit_loop(*whose, self.held_out, self.options, (recorder,), file)
-        if self.settings is not None:
+        if file is not None and self.settings is not None:
             resume(self.loop, file, self.options.saved, self.settings)
 
     def core_job(self) -> _core.TrainJob:

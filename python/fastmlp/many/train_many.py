@@ -16,7 +16,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.fitting._metric_names import MetricsLike
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.fit import unchanged_if_refused
+from fastmlp.fitting.fit import UnchangedIfRefused
 from fastmlp.fitting.options import FitOptions, read_options
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling
@@ -270,7 +270,7 @@ def _jobs(
         job.prepare(data, shared)
     for model, own in zip(models, names, strict=True):
         if own != model.feature_names:
-            undo.enter_context(unchanged_if_refused(model, own, None))
+            undo.enter_context(UnchangedIfRefused(model, own, None))
     return jobs
 
 
@@ -309,7 +309,7 @@ def _scaling(
             refuse_other_scaling(each.checkpoint, each.saved, model, learns=learns)
             refuse_other_loss_weights(each.checkpoint, each.saved, model)
         if each.saved is not None or learns:
-            undo.enter_context(unchanged_if_refused(model, names[i], each.saved))
+            undo.enter_context(UnchangedIfRefused(model, names[i], each.saved))
             saved_core = None if each.saved is None else each.saved.core
             undo.enter_context(standardized(model, X, saved_core))
         learning.append(learns and each.saved is None)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fastmlp._validation import brief, described, items
 from fastmlp.data._frames import column_names
 from fastmlp.data.rescaled import Rescaled
@@ -43,6 +45,8 @@ def read_names(argument: str, value: object, count: int) -> Names | None:
 
 def names_of(X: object) -> Names | None:
     """Return the feature names of input data; None if it has none."""
+    if type(X) is np.ndarray:
+        return None
     names = X.feature_names if isinstance(X, Rescaled | Stream) else column_names(X)
     return None if names is None else tuple(names)
 
@@ -79,7 +83,8 @@ def check_names(name: str, X: object, expected: Names | None) -> None:
 
 def names_to_learn(X: object, n_features: int) -> Names | None:
     """Return the names of X if they can be those of a network."""
-    return usable_names(names_of(X), n_features)
+    names = names_of(X)
+    return None if names is None else usable_names(names, n_features)
 
 
 def usable_names(names: Sequence[object] | None, count: int) -> Names | None:
@@ -102,9 +107,12 @@ def names_to_train_on(
     ValueError
         If X, or the features of `validation_data`, have other names.
     """
-    check_names("X", X, expected)
     if expected is None:
         expected = names_to_learn(X, n_features)
+    else:
+        check_names("X", X, expected)
+    if validation_data is None:
+        return expected
     if isinstance(validation_data, Stream):
         check_names("validation_data", validation_data, expected)
     elif isinstance(validation_data, tuple | list) and validation_data:

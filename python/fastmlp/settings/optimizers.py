@@ -90,11 +90,12 @@ class Optimizer:
         """Return the settings for the core, for parameters of `dtype`."""
         core = _core.Optimizer()
         core.kind = self.kind
-        core.learning_rate = _validation.learning_rate(self.base_rate, dtype)
+        rate = self.base_rate
+        core.learning_rate = _validation.representable_rate(rate, rate, dtype)
         for name in _CORE_FIELDS:
             value = getattr(self, name, None)
             if value is not None:
-                if name in _SCALES:
+                if name in _SCALES and value != 0:
                     _validation.representable(name, value, dtype)
                 setattr(core, name, value)
         return core
