@@ -22,6 +22,9 @@ Scaling = tuple[NDArray[Any], NDArray[Any]]
 _BLOCK: Final = 1 << 22
 """Elements passed to NumPy in one call."""
 
+_REAL: Final = "biuf"
+"""The kinds of dtypes that hold real numbers."""
+
 _READABLE_DEVICES: Final = (1, 3)
 """DLPack device types with CPU memory: the CPU itself, and memory pinned for CUDA."""
 
@@ -38,6 +41,8 @@ def numbers(name: str, value: object, advice: str = "encode it as numbers") -> N
     ImportError, MemoryError
         If a library needed to read it is not installed, or there is not enough memory.
     """
+    if type(value) is np.ndarray and value.dtype.kind in _REAL:  # the usual case
+        return value
     try:
         try:
             return _numbers(name, value, advice)
@@ -111,7 +116,7 @@ def _numbers(name: str, value: object, advice: str) -> NDArray[Any]:
     if kind == "O":
         array = _from_objects(name, array)
         kind = array.dtype.kind
-    if kind in "biuf":
+    if kind in _REAL:
         return array
     if kind == "c":
         raise ValueError(f"{name} is complex ({array.dtype}); complex data is not supported")
@@ -166,13 +171,19 @@ def finite(
     name: str, array: NDArray[Any], dtype: np.dtype[Any], scaling: Scaling | None = None
 ) -> NDArray[Any]:
     """Return a matrix as `converted` does; refuse values not finite before, after or scaled."""
-    result = converted(array, dtype)
-    index = first_non_finite(result, scaling)
+    return all_finite(name, array, converted(array, dtype), scaling)
+
+
+def all_finite(
+    name: str, given: NDArray[Any], read: NDArray[Any], scaling: Scaling | None = None
+) -> NDArray[Any]:
+    """Return a matrix `read` from one that was `given`; refuse values not finite, or not scaled."""
+    index = _core.first_non_finite(read, *(scaling or ()))
     if index < 0:
-        return result
-    row, column = divmod(index, array.shape[1])
-    rescaled = bool(np.isfinite(result[row, column]))
-    raise not_finite(name, array[row, column], row, column, dtype, rescaled=rescaled)
+        return read
+    row, column = divmod(index, given.shape[1])
+    rescaled = bool(np.isfinite(read[row, column]))
+    raise not_finite(name, given[row, column], row, column, read.dtype, rescaled=rescaled)
 
 
 def first_non_finite(array: NDArray[Any], scaling: Scaling | None = None) -> int:
@@ -188,7 +199,7 @@ def copied_labels(array: NDArray[Any], classes: int) -> tuple[NDArray[np.int32],
 
     From that row on, the copy has no values.
     """
-    _memory.require(f"{len(array):,} labels", 4 * len(array))
+    _memory.require("{:,} labels", 4 * len(array), len(array))
     labels = np.empty(len(array), np.int32)
     native = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     return labels, _core.read_labels(native, classes, labels)
@@ -221,7 +232,8 @@ def converted(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `array` itself if the core can take it, else a C-contiguous copy of `dtype`."""
     if is_ready(array, dtype):
         return array
-    _memory.require(f"an array of shape {array.shape} in {dtype}", array.size * dtype.itemsize)
+    size = array.size * dtype.itemsize
+    _memory.require("an array of shape {} in {}", size, array.shape, dtype)
     with np.errstate(over="ignore"):
         if array.size <= _BLOCK:
             return np.array(array, dtype=dtype, order="C", copy=True)

@@ -30,7 +30,7 @@ class Limit(NamedTuple):
     name: str
 
 
-def require(what: str, needed: int) -> None:
+def require(what: str, needed: int, *parts: object) -> None:
     """Raise if more memory is needed than there can be.
 
     Parameters
@@ -39,6 +39,8 @@ def require(what: str, needed: int) -> None:
         The beginning of the message: "the outputs".
     needed : int
         Bytes; exact for any product of sizes, as Python's integers do not overflow.
+    *parts : object
+        What ``what.format`` takes, so that nothing is formatted where there is enough.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def require(what: str, needed: int) -> None:
         If that is above `limit`; the message names both.
     """
     if needed > _UNASKED and needed > limit().size:
-        raise error(what, needed)
+        raise error(what.format(*parts) if parts else what, needed)
 
 
 def error(what: str, needed: int) -> MemoryError:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastmlp._validation import counted
 from fastmlp.data import _memory
-from fastmlp.data._conversion import Scaling, finite, is_exact, is_ready, numbers
+from fastmlp.data._conversion import Scaling, all_finite, finite, is_exact, is_ready, numbers
 from fastmlp.data._raw import RawRows, is_readable, refuse_not_finite
 from fastmlp.data._sparse import SparseRows, is_sparse, sparse_rows
 from fastmlp.data.rescaled import Rescaled
@@ -100,6 +100,9 @@ def features_as_given(
     `shuffled` says that they will be read repeatedly, in any order; `sparse`, whether they may be
     sparse: a network that normalizes its features needs all of them.
     """
+    if type(X) is np.ndarray and is_ready(X, dtype):  # the usual case: nothing to convert
+        _check_features(name, X.shape, n_features, minimum, per_row)
+        return all_finite(name, X, X, scaling)
     if is_sparse(X):
         if not sparse:
             raise ValueError(
@@ -188,7 +191,7 @@ def _check_features(
         raise ValueError(
             f"{name} has {counted(rows, 'sample')} (shape {shape}), needs at least {minimum}"
         )
-    _memory.require(f"the results for the {rows:,} samples of {name}", rows * per_row)
+    _memory.require("the results for the {:,} samples of {}", rows * per_row, rows, name)
 
 
 def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:

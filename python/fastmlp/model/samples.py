@@ -146,7 +146,8 @@ def read_samples(
     MemoryError
         If there is not enough memory; raised before the values are read.
     """
-    check_names(names[0], X, model.feature_names)
+    if (expected := model.core.feature_names) is not None:
+        check_names(names[0], X, expected)
     sparse = model.input_normalization is None
     as_is = partial(copying.features_as_given, shuffled=shuffled, sparse=sparse)
     read = as_is if as_given else copying.features
