@@ -10,6 +10,7 @@
 
 #include "bindings.hpp"
 #include "custom_loss.hpp"
+#include "epoch_reports.hpp"
 #include "propagation/workspace.hpp"
 
 namespace fastmlp::bindings {
@@ -461,6 +462,7 @@ void bind(py::module_& module, const char* name) {
         .def("update", &update<T>, py::arg("learning_rate"), py::arg("n_threads") = 0)
         .def("update_by", &update_by<T>, py::arg("optimizer"), py::arg("learning_rate"),
              py::arg("n_threads") = 0)
+        .def("ready_samples", &ready_samples<T>, py::arg("X"), py::arg("y"))
         .def("try_train_on_batch", &try_train_on_batch<T>, py::arg("X"), py::arg("y"),
              py::arg("is_gradient"), py::arg("optimizer"), py::arg("learning_rate"))
         .def("train_on_batch", &train_on_batch<T>, py::arg("X"), py::arg("y"),
@@ -514,8 +516,9 @@ void bind(py::module_& module, const char* name) {
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
                py::object on_step, bool is_step, Conventions* conventions,
                const RanksOrNone& ranks) {
-                return fit(m, x, y, sample_weight, order, options,
-                           {learning_rate, on_epoch, on_step}, is_step, conventions, ranks);
+                return EpochReports{fit(m, x, y, sample_weight, order, options,
+                                        {learning_rate, on_epoch, on_step}, is_step, conventions,
+                                        ranks)};
             },
             py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::arg("order"),
             py::arg("options"), py::arg("learning_rate") = py::none(),
@@ -527,8 +530,8 @@ void bind(py::module_& module, const char* name) {
             [](M& m, const py::object& next_block, std::size_t rows, const py::object& loss,
                const TrainOptions& options, py::object learning_rate, py::object on_epoch,
                py::object on_step, const RanksOrNone& ranks) {
-                return fit_stream(m, next_block, rows, loss, options,
-                                  {learning_rate, on_epoch, on_step}, ranks);
+                return EpochReports{fit_stream(m, next_block, rows, loss, options,
+                                               {learning_rate, on_epoch, on_step}, ranks)};
             },
             py::arg("next_block"), py::arg("rows"), py::arg("loss"), py::arg("options"),
             py::arg("learning_rate") = py::none(), py::arg("on_epoch") = py::none(),

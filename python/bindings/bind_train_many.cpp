@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "epoch_reports.hpp"
 #include "lanes/rules.hpp"
 #include "lanes/train_many_by.hpp"
 
@@ -51,22 +52,6 @@ NumpyOrders orders_of_state(const py::object& words, std::size_t used, std::size
     const auto* const first = static_cast<const std::uint32_t*>(all.data());
     return {{first, first + NumpyOrders::kWords}, used, rows};
 }
-
-/// The reports of a job's epochs, as one object: those of a thousand networks are many.
-struct EpochReports {
-    std::vector<EpochReport> epochs;
-
-    template <class Value>
-    py::list each(Value EpochReport::* member) const {
-        py::list values(epochs.size());
-        for (std::size_t i = 0; i < epochs.size(); ++i) values[i] = py::cast(epochs[i].*member);
-        return values;
-    }
-    const EpochReport& at(std::size_t i) const {
-        if (i >= epochs.size()) throw py::index_error();
-        return epochs[i];
-    }
-};
 
 /// The reports of a job, or (epoch, loss, learning_rate) if it diverged.
 py::object outcome_of(TrainOutcome& outcome) {

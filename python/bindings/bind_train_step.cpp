@@ -1,5 +1,5 @@
-/// One step on a batch. What is called a hundred thousand times a second looks at its arrays here,
-/// and leaves those that are not ready to `fastmlp.model.propagation`, which converts them.
+/// One step on a batch, and samples that need no conversion. What is called a hundred thousand
+/// times a second looks at its arrays here, and leaves those that are not ready to Python.
 #include "bindings.hpp"
 #include "checks/finite.hpp"
 #include "custom_loss.hpp"
@@ -29,7 +29,8 @@ bool all_finite(const py::array& array) {
 template <class T>
 bool in_range(Loss loss, const py::array& values) {
     const bool binary = loss.kind == Loss::kBinaryCrossEntropy;
-    if (!binary && loss.kind != Loss::kPoisson) return true;
+    const bool any = !binary && loss.kind != Loss::kPoisson && loss.kind != Loss::kCrossEntropy;
+    if (any) return true;
     const T* first = static_cast<const T*>(values.data());
     return std::all_of(first, first + values.size(),
                        [&](T value) { return value >= 0 && (!binary || value <= 1); });
@@ -58,15 +59,19 @@ std::optional<ReadyTargets<T>> ready_targets(const Network<T>& network, py::hand
                                              bool is_gradient) {
     const Loss loss = network.loss();
     if (!is_gradient && (loss.kind == Loss::kCustom || loss.kind == Loss::kHeads)) return {};
-    if (is_ready<T>(y, 2)) {
+    const bool takes_labels = !is_gradient && loss.kind == Loss::kCrossEntropy;
+    const bool one_column = network.outputs() == 1 && !takes_labels && is_ready<T>(y, 1);
+    if (one_column || is_ready<T>(y, 2)) {
         const auto values = py::reinterpret_borrow<py::array>(y);
-        if (static_cast<std::size_t>(values.shape(1)) != network.outputs()) return {};
+        const std::size_t columns = one_column ? 1 : static_cast<std::size_t>(values.shape(1));
+        if (columns != network.outputs()) return {};
         if (!all_finite<T>(values) || (!is_gradient && !in_range<T>(loss, values))) return {};
-        const auto view = borrow<T>(values);
+        const MatrixView<const T> view{static_cast<const T*>(values.data()),
+                                       static_cast<std::size_t>(values.shape(0)), columns, columns};
         return {{is_gradient ? Targets<T>::of_gradient(view) : Targets<T>::of_values(view)}};
     }
     const bool narrow = is_ready<std::int32_t>(y, 1);
-    if (is_gradient || loss.kind != Loss::kCrossEntropy) return {};
+    if (!takes_labels) return {};
     if (!narrow && !is_ready<std::int64_t>(y, 1)) return {};
     const auto array = py::reinterpret_borrow<py::array>(y);
     const auto rows = static_cast<std::size_t>(array.shape(0));
@@ -80,7 +85,39 @@ std::optional<ReadyTargets<T>> ready_targets(const Network<T>& network, py::hand
     return {{Targets<T>::of_labels(nullptr, rows), wide}};
 }
 
+/// A copy of labels, which no callback can change.
+template <class L>
+py::object copied_labels(const L* labels, std::size_t rows) {
+    py::array_t<std::int32_t> copy(static_cast<py::ssize_t>(rows));
+    std::copy_n(labels, rows, copy.mutable_data());
+    return copy;
+}
+
 }  // namespace
+
+template <class T>
+py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y) {
+    constexpr py::ssize_t kMostBytes = 1 << 26;  // of targets, whose checks are not interrupted
+    if (!is_ready<T>(x, 2)) return py::none();
+    const MatrixView<const T> features = borrow<T>(py::reinterpret_borrow<py::array>(x));
+    if (features.cols != model.network.features() || features.rows == 0) return py::none();
+    if (!py::isinstance<py::array>(y) || py::array(y).nbytes() > kMostBytes) return py::none();
+    const std::optional<ReadyTargets<T>> targets = ready_targets(model.network, y, false);
+    if (!targets || targets->y.rows != features.rows) return py::none();
+    bool finite = false;
+    {
+        const std::shared_ptr<Buffer<T>> scaling = model.network.input_scaling();
+        const std::size_t count = features.rows * features.cols;
+        const Interruptible interruptible;
+        finite = count_finite(features.data, count, ColumnScaling<T>(scaling.get()),
+                              features.cols) == count;
+    }
+    if (!finite) return py::none();
+    if (targets->wide) return copied_labels(targets->wide, features.rows);
+    if (targets->y.labels) return copied_labels(targets->y.labels, features.rows);
+    if (py::array(y).ndim() == 2) return y;
+    return y.attr("reshape")(features.rows, 1);
+}
 
 template <class T>
 py::object try_train_on_batch(LockedNetwork<T>& model, py::handle x, py::handle y, bool is_gradient,
@@ -146,11 +183,12 @@ std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer
     return network.has_state_for(optimizer) ? network.optimizer_state().steps : 0;
 }
 
-#define FASTMLP_INSTANTIATE(T)                                                              \
-    template py::object try_train_on_batch(LockedNetwork<T>&, py::handle, py::handle, bool, \
-                                           const Optimizer&, double);                       \
-    template py::object train_on_batch(LockedNetwork<T>&, py::handle, const py::object&,    \
-                                       py::object, bool, const Optimizer&, double, int);    \
+#define FASTMLP_INSTANTIATE(T)                                                                 \
+    template py::object ready_samples(const LockedNetwork<T>&, py::handle, const py::object&); \
+    template py::object try_train_on_batch(LockedNetwork<T>&, py::handle, py::handle, bool,    \
+                                           const Optimizer&, double);                          \
+    template py::object train_on_batch(LockedNetwork<T>&, py::handle, const py::object&,       \
+                                       py::object, bool, const Optimizer&, double, int);       \
     template std::uint64_t steps_of(const LockedNetwork<T>&, const Optimizer&);
 FASTMLP_INSTANTIATE(float)
 FASTMLP_INSTANTIATE(double)

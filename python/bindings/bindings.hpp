@@ -97,6 +97,11 @@ template <class T>
 void update_by(LockedNetwork<T>& model, const Optimizer& settings, double learning_rate,
                int n_threads);
 
+/// The targets for the core of features and targets that need no conversion: labels in a new array,
+/// others as they are. None if one must be converted or refused.
+template <class T>
+py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y);
+
 /// Returns the loss, None for a gradient. `try_` returns NotImplemented for arrays that must be
 /// converted or refused.
 template <class T>

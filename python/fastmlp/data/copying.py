@@ -27,6 +27,9 @@ from fastmlp.data.rescaled import Rescaled
 WORTH_BORROWING: Final = 1 << 24
 """Bytes from which on a copy is avoided; below, one conversion is faster than many."""
 
+RESULTS: Final = "the results for the {:,} samples of {}"
+"""What the caller needs memory for, in addition to the features."""
+
 ENCODE_FEATURES: Final = (
     "encode it as numbers, categories as a column of 0 and 1 for each (pandas.get_dummies, "
     "sklearn.preprocessing.OneHotEncoder); fastmlp.TabularModel reads text itself"
@@ -191,7 +194,7 @@ def _check_features(
         raise ValueError(
             f"{name} has {counted(rows, 'sample')} (shape {shape}), needs at least {minimum}"
         )
-    _memory.require("the results for the {:,} samples of {}", rows * per_row, rows, name)
+    _memory.require(RESULTS, rows * per_row, rows, name)
 
 
 def _not_two_dimensional(name: str, shape: tuple[int, ...], n_features: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.data import _arrays, copying
+from fastmlp.data import _arrays, _memory, copying
 from fastmlp.data._raw import RawRows
 from fastmlp.data._sparse import SparseRows
 from fastmlp.heads import Head
@@ -148,19 +148,24 @@ def read_samples(
     """
     if (expected := model.core.feature_names) is not None:
         check_names(names[0], X, expected)
-    sparse = model.input_normalization is None
-    as_is = partial(copying.features_as_given, shuffled=shuffled, sparse=sparse)
-    read = as_is if as_given else copying.features
-    x = read(
-        names[0],
-        X,
-        model.features,
-        model.dtype,
-        minimum=int(alone),
-        per_row=per_row,
-        scaling=model.input_scaling,
-    )
-    t = read_targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
+    x: Any = X
+    t = model.core.ready_samples(X, y)
+    if t is not None:
+        _memory.require(copying.RESULTS, len(t) * per_row, len(t), names[0])
+    else:  # to be converted, or refused
+        sparse = model.input_normalization is None
+        as_is = partial(copying.features_as_given, shuffled=shuffled, sparse=sparse)
+        read = as_is if as_given else copying.features
+        x = read(
+            names[0],
+            X,
+            model.features,
+            model.dtype,
+            minimum=int(alone),
+            per_row=per_row,
+            scaling=model.input_scaling,
+        )
+        t = read_targets(names[1], y, len(x), model.outputs, model.loss, model.dtype)
     weight = None
     if sample_weight is not None:
         weight = _arrays.weights(names[2], sample_weight, len(x), model.dtype, all_zero=not alone)

@@ -13,7 +13,7 @@ from fastmlp.data._conversion import has_attribute
 from fastmlp.data.stream import Stream, block_sizes, check_width, window_rows
 from fastmlp.errors import DataError
 from fastmlp.model.class_weight import ClassWeight
-from fastmlp.model.model import Core, CoreReport, Model, TrainOptions
+from fastmlp.model.model import Core, CoreReport, CoreReports, Model, TrainOptions
 from fastmlp.settings.custom_loss import CustomLoss
 from fastmlp.settings.optimizers import Optimizer
 from fastmlp.settings.schedules import Schedule
@@ -112,7 +112,7 @@ class Source:
         on_epoch: Callable[[CoreReport], bool] | None,
         on_step: Callable[[int, float], bool] | None,
         ranks: tuple[Any, ...] | None = None,
-    ) -> list[CoreReport]:
+    ) -> CoreReports:
         """Train in the core; if data cannot be used, restore the network, unless there are ranks.
 
         Those of others stay at the last step.
