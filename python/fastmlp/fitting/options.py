@@ -170,7 +170,9 @@ def read_options(
     options = FitOptions(
         optimizer=read,
         epochs=_epochs(epochs, batch_size, read, model),
-        batch_size=read_batch_size(batch_size),
+        batch_size=None
+        if batch_size is None
+        else _validation.integer("batch_size", batch_size, minimum=1, alternative="None"),
         shuffle=switch and _validation.switch("shuffle", shuffle),
         order=None if switch else shuffle,
         n_threads=_validation.n_threads(n_threads),
@@ -194,13 +196,6 @@ def is_balanced(class_weight: ClassWeight | None) -> bool:
     """Whether the weight of a class, or of one of a head, depends on how often it occurs."""
     of_heads = class_weight.values() if isinstance(class_weight, Mapping) else ()
     return isinstance(class_weight, str) or any(isinstance(each, str) for each in of_heads)
-
-
-def read_batch_size(batch_size: int | None) -> int | None:
-    """Return the samples per step; None is all of them."""
-    if batch_size is None:
-        return None
-    return _validation.integer("batch_size", batch_size, minimum=1, alternative="None")
 
 
 def read_ema(ema: float) -> float:
