@@ -2,7 +2,7 @@
 
 import os
 import threading
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from sklearn.base import BaseEstimator
 
@@ -10,6 +10,9 @@ from fastmlp.network import Network
 from fastmlp.sklearn import conversion, given
 from fastmlp.sklearn.arrays import NAMES, LayerArrays
 from fastmlp.sklearn.state import from_plain, to_plain
+
+_OF_FITTED: Final = ("_network", *NAMES)
+"""Attributes of which an estimator has one after a fit, or once arrays were assigned to it."""
 
 
 class Fitted(BaseEstimator):
@@ -97,7 +100,7 @@ class Fitted(BaseEstimator):
                 own[name] = LayerArrays.of(name, own["_network"])
 
     def __sklearn_is_fitted__(self) -> bool:
-        return any(name in vars(self) for name in ("_network", *NAMES))
+        return not vars(self).keys().isdisjoint(_OF_FITTED)
 
     def _arrays(self, name: str) -> LayerArrays:
         try:
@@ -148,8 +151,10 @@ class Fitted(BaseEstimator):
         """Return the network if `coefs_` and `intercepts_` are its views."""
         own = self.__dict__
         network: Network | None = own.get("_network")
-        views = (getattr(own.get(name), "network", None) for name in NAMES)
-        return network if all(each is network for each in views) else None
+        for name in NAMES:
+            if getattr(own.get(name), "network", None) is not network:
+                return None
+        return network
 
     def _network_to_predict(self: Any) -> Network:
         return given.predicting(self, self._current_network())
