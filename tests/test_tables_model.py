@@ -415,6 +415,18 @@ def test_a_split_follows_from_its_seed():
     assert split(np.zeros(12, int), 0.25, 2**64 - 1)[1].tolist() == [8, 9, 10]
 
 
+def test_a_split_of_many_rows_takes_little_memory():
+    rows = 100_000
+    tracemalloc.start()
+    try:
+        train, held_out = fm.tables.splits.split_rows(np.zeros(rows, np.int8), 0.25, 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (len(train), len(held_out)) == (75_000, 25_000)
+    assert peak < 36 * rows  # four numbers of 8 bytes for each
+
+
 def test_a_column_of_row_numbers_is_better_than_nothing():
     table = {"t": np.arange(1.0, 60.0), "y": np.arange(1.0, 60.0) ** 2}
     model = fm.TabularModel(**QUICK).fit(table, "y")

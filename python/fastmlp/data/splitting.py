@@ -38,7 +38,12 @@ def stratified(
     taken[np.argsort(taken - exact, kind="stable")[:left_over]] += 1
     taken = np.minimum(taken, np.maximum(counts - 1, 0))
     by_class = order[np.argsort(labels[order], kind="stable")]
+    # Whether a sample is held out, without an array of integers for all: there may be many.
+    steps = np.zeros(len(labels) + 1, np.int8)
     first = np.cumsum(counts) - counts
-    rank = np.arange(len(labels)) - np.repeat(first, counts)
-    held_out = rank < np.repeat(taken, counts)
-    return np.sort(by_class[~held_out]).astype(np.intp), np.sort(by_class[held_out]).astype(np.intp)
+    np.add.at(steps, first, taken > 0)
+    np.subtract.at(steps, first + taken, taken > 0)
+    is_held_out = np.empty(len(labels), np.bool_)
+    is_held_out[by_class] = np.cumsum(steps[:-1], dtype=np.int8)
+    train, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    return train.astype(np.intp, copy=False), held_out.astype(np.intp, copy=False)

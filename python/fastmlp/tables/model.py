@@ -320,7 +320,7 @@ class TabularModel:
                 zero=False, one=False, alternative="None for none",
             )  # fmt: skip
         target, y = read_target(selection.table, rows, selection.targets, self._task, guess=like)
-        class_rows = y if target.task == "classification" else np.zeros(len(rows), np.intp)
+        class_rows = y if target.task == "classification" else np.zeros(len(rows), np.int8)
         weight = None if selection.weight is None else selection.weight[rows]
         groups = None
         if selection.groups is not None:

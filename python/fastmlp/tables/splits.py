@@ -60,7 +60,9 @@ def shuffled(count: int, seed: int) -> NDArray[np.intp]:
     Sorts by the raw output of a counter-based generator, whose bits do not depend on the version of
     NumPy.
     """
-    return np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable").astype(np.intp)
+    return np.argsort(np.random.Philox(key=seed).random_raw(count), kind="stable").astype(
+        np.intp, copy=False
+    )
 
 
 def folds_of(count: int, groups: NDArray[np.integer[Any]] | None, seed: int) -> NDArray[np.int8]:
