@@ -397,6 +397,31 @@ def test_titles_of_excel(tmp_path, titles, header):
     assert "is a title and is not read" in table.notes[0]
 
 
+@pytest.mark.parametrize("right", [0, 27])  # in columns A, B, C, or AB, AC, AD
+def test_errors_of_excel_are_told(tmp_path, right):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    from openpyxl.utils import get_column_letter as letter  # noqa: PLC0415
+
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("Ann's & Bob's", 0)
+    rows = [["a", "b", "c"], [1, "#DIV/0!", "#N/A"], [2, 3, "x"], ["#REF!", "#N/A", "x"]]
+    for i, row in enumerate(rows, start=2):
+        for j, cell in enumerate(row, start=right + 1):
+            sheet.cell(i, j, cell).data_type = "e" if str(cell).startswith("#") else "n"
+            if cell in {"#N/A", "x"} or i == 2:
+                sheet.cell(i, j).data_type = "s" if j == right + 3 or i == 2 else "e"
+    book.save(path := tmp_path / "data.xlsx")
+    table = read(path)
+    assert plain(table) == {"a": [1.0, 2.0, None], "b": [None, 3.0, None], "c": ["#N/A", "x", "x"]}
+    a, b = letter(right + 1), letter(right + 2)
+    assert table.notes[:2] == [
+        f"column 'a': 1 cell is an error of Excel, such as #REF! in {a}5: taken as empty",
+        f"column 'b': 2 cells are errors of Excel, such as #DIV/0! in {b}3: taken as empty",
+    ]
+    assert "sheets" in table.notes[2]
+
+
 def test_years_are_names_of_excel(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")

@@ -23,6 +23,7 @@ from fastmlp.tables.reading.formats.dialect import (
     holds_no_names,
     unique_names,
 )
+from fastmlp.tables.reading.formats.excel_errors import error_notes
 from fastmlp.tables.reading.frames import column_makers
 from fastmlp.tables.reading.table import Column, Table, Untyped
 
@@ -158,6 +159,7 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     table.notes += notes
     if titles:
         table.notes.append(f"the text above the names {listing(names)} is a title and is not read")
+    table.notes += error_notes(data, name, names, (book.get_sheet_by_name(name).start or (0, 0))[1])
     if len(book.sheet_names) > 1:
         table.notes.append(f"of {len(book.sheet_names)} sheets {brief(name)} is read")
     return table
