@@ -365,6 +365,46 @@ def test_numbers_with_a_word_are_noted(form, cell):
     assert all(f"have a word beside them, as in '{cell}'" in note for note in found)
 
 
+@pytest.mark.parametrize(
+    ("cells", "cell"),
+    [
+        (["1h30m", "45m", "2h", "{}h05m"], "1h30m"),
+        (["1 hour 30 minutes", "{} min", "2 hrs"], "1 hour 30 minutes"),
+        (["2 days, 3 hours", "{} days"], "2 days, 3 hours"),
+        (["PT1H30M", "P{}DT2H", "PT45.5S"], "PT1H30M"),
+        (["5m", "{}m", "5s"], ""),  # may be codes
+        (["P1", "P{}", "D3"], ""),
+    ],
+)
+def test_durations_of_several_units_are_noted(cells, cell):
+    table = {"a": [cells[i % len(cells)].format(i % 25) for i in range(100)], "y": np.arange(100.0)}
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(table, "y")
+    note = f"table: column 'a': its numbers have different units, as in {cell!r}: read as words; "
+    remedy = "convert them to one, or make the column text"
+    assert model.notes == ((f"{note}{remedy}",) if cell else ())
+
+
+def test_names_of_three_letters_and_a_number_have_no_unit():
+    classes = [f"{word} {9000 + i % 3}" for i in range(20) for word in ("ISO", "DIN")]
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1)
+    model.fit({"x": np.arange(40.0), "norm": classes}, "norm")
+    assert model.notes == ()
+
+
+def test_pairs_of_digits_as_in_india():
+    texts = ["1,00,000", "12,34,567", "1,23,45,678.5", "-98,765", "5,67,89,01,234", "950"]
+    numbers = [1e5, 1234567.0, 12345678.5, -98765.0, 5678901234.0, 950.0]
+    assert [cells.number(text) for text in texts] == numbers
+    assert cells.numbers(texts, ".")[0].tolist() == numbers
+    others = ["1,2,3", "12,34", "0,12,345", "123,45,678", "1,234,56", "12,34,5678"]
+    assert all(np.isnan(cells.number(text)) for text in others)
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1)
+    model.fit(
+        {"x": [f"{i % 9 + 1},00,{i:03d}" for i in range(200, 300)], "y": np.arange(100.0)}, "y"
+    )
+    assert [column.kind for column in model.columns] == ["number"]
+
+
 def test_what_is_made_of_strings_is_kept_but_not_sent_to_others():
     strings = Strings.of(["1.5", "größe", "3"])
     found, bad = cells.numbers(strings, ".")

@@ -335,6 +335,11 @@ def test_numbers_with_commas_that_became_classes_are_told(write):
     assert "has 52 classes, of which all are numbers but 1, such as 'unknown'" in note
 
 
+def test_durations_that_became_classes_are_told():
+    (note,) = fitted({"x": X, "y": [f"{i % 3}h{i % 20:02d}m" for i in range(N)]}).notes
+    assert "its numbers have different units, as in '0h00m'; convert them to one to learn" in note
+
+
 def test_numbers_beside_words_that_became_classes_are_told():
     (note,) = fitted({"x": X, "y": [f"{i % 40} km/h" for i in range(N)]}).notes
     assert note.startswith(

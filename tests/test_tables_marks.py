@@ -476,6 +476,26 @@ def test_a_column_of_another_mark_than_the_table_is_told(write, commas, digits):
     assert model.notes[-1].endswith("write all numbers with one mark")
 
 
+@pytest.mark.parametrize("most", [1, 20, 2000])
+def test_three_decimals_after_a_comma_are_told(write, most):
+    """1,500 may be a thousand, but beside 0,500 it is none."""
+    numbers = np.linspace(0.0, most, 300)[np.random.default_rng(1).permutation(300)]
+    rows = [f"{number:.3f};{number * 2:.2f}".replace(".", ",", 1) for number in numbers]
+    model = fitted(write("a.csv", "a;y;b", *(f"{row};{i}.5" for i, row in enumerate(rows))), "y")
+    (reason,) = (column.how for column in model.columns if column.name == "a")
+    assert reason.startswith("holds numbers with another decimal mark than the table, such as '")
+    assert "identifier" not in reason
+    (note,) = model.notes
+    assert "column 'a': holds numbers with another decimal mark" in note
+
+
+def test_a_wrong_mark_in_few_cells_makes_only_these_missing(write):
+    rows = [f"{i * 1.25:.2f};{i}.5".replace("22.50", "22,50") for i in range(100)]
+    model = fitted(write("a.csv", "a;y", *rows), "y")
+    assert [column.kind for column in model.columns] == ["number"]
+    assert ["'22,50' is no number" in note for note in model.notes] == [True]
+
+
 def test_a_target_of_two_marks_is_refused():
     y = with_marks(np.arange(200) / 8, slice(0, None, 2))
     with pytest.raises(DataError, match=r"the target 'y' .*holds numbers with another .* '0,0':"):

@@ -178,3 +178,92 @@ def test_dates_with_one_word_are_what_they_are_in_text():
         model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(table, "y")
         found.append([(column.name, column.kind, column.how) for column in model.columns])
     assert found[0] == found[1]
+
+
+HOURS = [dt.datetime(2020, 1, 1 + i % 28, i % 24, 30) for i in range(120)]
+EAST = dt.timezone(dt.timedelta(hours=-5))
+
+
+def of_pandas(zone):
+    series = pytest.importorskip("pandas").Series(HOURS)
+    return series.dt.tz_localize(zone) if zone else series
+
+
+def of_polars(zone):
+    return pytest.importorskip("polars").Series(HOURS).dt.replace_time_zone(zone)
+
+
+MOMENTS = {
+    "text": lambda zone: [f"{time.isoformat(' ')}{'-05:00' if zone else ''}" for time in HOURS],
+    "objects": lambda zone: [time.replace(tzinfo=EAST) if zone else time for time in HOURS],
+    "pandas": of_pandas,
+    "frame of pandas": lambda zone: of_pandas(zone).to_frame("t"),
+    "polars": of_polars,
+    "frame of polars": lambda zone: of_polars(zone).to_frame("t"),
+}
+
+
+def table_of(form, zone):
+    found = MOMENTS[form](zone)
+    return found if form.startswith("frame") else {"t": found}
+
+
+@pytest.fixture(scope="module", params=["", "Etc/GMT+5"], ids=["without", "with"])
+def of_moments(request):
+    """A model of times without or with a time zone."""
+    table = {**table_of("text", request.param), "y": [float(time.hour) for time in HOURS]}
+    return request.param, fm.TabularModel(networks=1, epochs=3, hidden=(4,), seed=1).fit(table, "y")
+
+
+@pytest.mark.parametrize("form", MOMENTS)
+def test_another_time_zone_than_in_training_is_told(of_moments, form, tmp_path):
+    zone, model = of_moments
+    assert ("in UTC" in model.columns[0].how) == bool(zone)
+    model.save(tmp_path / "model.safetensors")
+    what = "no time zone and is taken as UTC, as" if zone else "a time zone and is read in UTC, but"
+    for each in (model, fm.load(tmp_path / "model.safetensors")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            expected = each.predict(table_of(form, zone))
+        assert expected.tolist() == model.predict(table_of("text", zone)).tolist()
+        with pytest.warns(UserWarning, match=f"table: column 't': '2020-.*' has {what}"):
+            other = each.predict(table_of(form, "" if zone else "Etc/GMT+5"))
+        assert (other != expected).any()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_time_zones_of_files_are_told(of_moments, ending, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import feather, parquet  # noqa: PLC0415
+
+    zone, model = of_moments
+    write = parquet.write_table if ending == "parquet" else feather.write_feather
+    for i, each in enumerate((zone, "" if zone else "Etc/GMT+5")):
+        moments = pa.table({"t": pa.array(HOURS, pa.timestamp("us", "UTC" if each else None))})
+        write(moments, tmp_path / f"{i}.{ending}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(tmp_path / f"0.{ending}")
+    with pytest.warns(UserWarning, match=r"column 't': '2020-01-01T00:30:00.0*' has"):
+        model.predict(tmp_path / f"1.{ending}")
+    (note,) = read(tmp_path).notes
+    assert note.endswith("the times of column 't' have no time zone, unlike others: taken as UTC")
+
+
+def test_times_with_and_without_a_time_zone_are_noted():
+    times = MOMENTS["text"](zone="")
+    table = {"t": [*times[:-1], f"{times[-1]}Z"], "y": np.arange(120.0)}
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(table, "y")
+    (note,) = model.notes
+    assert "some times have a time zone and others have none, as in '2020-01-08 23:30:00Z'" in note
+    assert note.endswith("those without one are taken as UTC: write all alike")
+
+
+def test_days_have_no_time_zone():
+    days = [time.date() for time in HOURS]
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": days, "y": np.arange(120.0)}, "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict({"t": [f"{day}T00:00Z" for day in days]})
+        model.predict({"t": np.array(days, "M8[ns]")})

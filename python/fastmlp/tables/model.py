@@ -36,6 +36,7 @@ from fastmlp.tables.encoding.target import (
     read_target,
     true_targets,
 )
+from fastmlp.tables.encoding.time_zones import zone_note
 from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
 from fastmlp.tables.reading.table import Rows, Table
@@ -659,10 +660,13 @@ class TabularModel:
         names = {*self._names(), *targets}
         found = read(table, Known(names, words, complete=True, decimal=features.decimal))
         found.add_absent(self._names())
-        for feature in features.features:
-            if feature.kind.name == "number" and feature.name in found.columns:
+        notes = list(found.notes)
+        for feature in (each for each in features.features if each.name in found.columns):
+            if feature.kind.name == "number":
                 refuse_other_units(found, feature.name, feature.kind.unit)
-        for note in found.notes:
+            elif feature.kind.name == "date":
+                notes.append(zone_note(found, feature.name, feature.kind.unit))
+        for note in filter(None, notes):
             if note not in self.notes:  # the training had it, too
                 warnings.warn(f"{found.source}: {note}", UserWarning, stacklevel=stacklevel)
         return found

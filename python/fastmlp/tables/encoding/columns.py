@@ -17,6 +17,7 @@ from fastmlp.tables.encoding.kinds import (
     ROUNDED,
     SECONDS,
     UNITS,
+    ZONES,
     Kind,
 )
 from fastmlp.tables.encoding.scaling import is_near
@@ -171,6 +172,7 @@ def number_notes(table: Table, kinds: dict[str, Kind]) -> list[str]:
         UNITS: "convert them to one, or make the column text",
         BESIDE_WORDS: "leave the words out to make them numbers",
         MIXED: "if these stand for missing numbers, leave the cells empty",
+        ZONES: "those without one are taken as UTC: write all alike",
         NO_TIMES: "if these stand for missing ones, leave the cells empty",
     }
     return [

@@ -40,6 +40,7 @@ from fastmlp.tables.encoding.target_means import (
     TargetMeans,
     share_in_other_folds,
 )
+from fastmlp.tables.encoding.time_zones import of_zones, zones_of
 from fastmlp.tables.reading.arrow_cells import release_unused
 from fastmlp.tables.reading.stored_numbers import Floats, StoredNumbers
 from fastmlp.tables.reading.table import Column, Rows, Table, Text
@@ -146,6 +147,8 @@ def _kind(table: Table, rows: Rows, name: str, targets: Floats) -> Kind:
     kind = kind_of(column, rows, name, table.decimal, unnamed=name in table.unnamed)
     if name in table.durations:
         return of_durations(kind)
+    if kind.name == "date":
+        return of_zones(kind, zones_of(table, name))
     if kind.name != "number" or isinstance(column, Text):
         return kind
     return Kind("dropped", SHUFFLED_ROWS) if are_row_numbers(column, rows, targets) else kind
@@ -227,6 +230,8 @@ def _learn(learned: Features, fitting: _Fitting, name: str, kind: Kind) -> None:
     except DataError as error:
         raise DataError(f"{table.source}: column {brief(name)}: {error}") from None
     if reason := _no_information(encoder, column, rows, kind, table.decimal):
+        if kind.name == "words" and kind.reason:
+            reason = f"{kind.reason}, but {reason}"
         learned.dropped.append(ColumnReport(name, "dropped", 0, reason))
     else:
         learned.features.append(Feature(name, kind, encoder))

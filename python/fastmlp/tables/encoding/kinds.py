@@ -27,6 +27,8 @@ NO_TIMES: Final = " of the cells are none, such as "
 BESIDE_WORDS: Final = "its numbers have a word beside them, as in "
 UNITS: Final = "its numbers have different units, as in "
 MARKS: Final = "holds numbers with another decimal mark than the table, such as "
+ZONES: Final = "some times have a time zone and others have none, as in "
+AS_WORDS: Final = ": read as words"
 _MOSTLY: Final = 0.9
 _HALF: Final = 0.5
 _SOME: Final = 0.1
@@ -35,7 +37,14 @@ _ASKED: Final = 1000
 _LONG_TEXT: Final = 6.0  # words per cell, on average
 _UNIT: Final = r"[^\W\d_]{1,12}[²³]?"
 _NUMBER_AND_WORD: Final = re.compile(rf"[+-]?\d[\d.,]*(?P<blank>\s?)(?P<word>°?{_UNIT}(/{_UNIT})?)")
-_CURRENCY_AND_NUMBER: Final = re.compile(r"(?P<word>[A-Z]{3})(?P<blank>\s)[+-]?\d[\d.,]*")
+_CURRENCY_AND_NUMBER: Final = re.compile(  # other words, as in ISO 9000, are part of a name
+    "(?P<word>AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD"
+    r"|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND)(?P<blank>\s)[+-]?\d[\d.,]*"
+)
+_TIME: Final = r"\d+(?:\.\d+)? ?(?:d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)"
+_DURATION: Final = re.compile(
+    rf"{_TIME}(?P<more>(?:,? ?{_TIME})*)|P(?=T?\d)(?:\d+[WD])*(?P<time>T(?:\d+(?:\.\d+)?[HMS])+)?"
+)
 _FEWEST_NUMBERS: Final = 10
 _MOST_UNITS: Final = 3
 _ROW_NAMES: Final = re.compile(
@@ -58,7 +67,8 @@ class Kind:
         The format of its dates.
     unit : str or None
         The sign of its numbers, of a currency or percent, "s" for durations, "" if they have none;
-        None if they have different ones, or a file of an earlier version does not tell.
+        None if they have different ones, or a file of an earlier version does not tell. Of dates
+        the time zone as in `time_zones`, "" if there is no time of day, or such a file.
     """
 
     name: Name
@@ -192,6 +202,9 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     numeric, bad = cells.numbers(values, decimal)
     mostly = int(counts[~np.isnan(numeric)].sum()) > 9 * int(counts[bad].sum())
     numbers = mostly and not cells.has_code(values)
+    mixed = _other_mark(values, counts, bad, decimal) if bad.any() else ""
+    if mixed and (not numbers or cells.has_thousands(values, decimal)):
+        return _of_two_marks(values, known, mixed)
     if numbers and not cells.are_rounded(values):
         found = _number_kind(numeric[np.isfinite(numeric)], total)
         units = cells.units(values, decimal)
@@ -209,14 +222,18 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     if reason and len(values) > FEW_WORDS:
         return Kind("dropped", f"holds dates, but {reason}")
     prose = _prose(values, known)
-    mixed = "" if numbers else _other_mark(values, counts, bad, decimal)
-    if not numbers and not mixed:
-        mixed = _mixed(values, counts, numeric, bad, least=_SOME if prose else _HALF)
+    least = _SOME if prose else _HALF
+    mixed = "" if numbers else _mixed(values, counts, numeric, bad, least)
     mixed = mixed or _mixed_times(values, counts) or beside_words(values)
     if prose:
         return Kind("dropped", f"{prose}, {mixed}" if mixed else prose)
     why = "float64 rounds its numbers" if numbers else mixed or (reason and f"dates, but {reason}")
-    return Kind("words", f"{why}: read as words" if why else "")
+    return Kind("words", f"{why}{AS_WORDS}" if why else "")
+
+
+def _of_two_marks(values: Sequence[str], known: int, mixed: str) -> Kind:
+    """Return the kind of numbers with both marks, of which thousands may be fractions, too."""
+    return Kind("dropped", mixed) if _prose(values, known) else Kind("words", f"{mixed}{AS_WORDS}")
 
 
 def common_unit(units: dict[str, str]) -> str | None:
@@ -276,9 +293,14 @@ def _mixed_times(values: Sequence[str], counts: NDArray[np.intp]) -> str:
 def beside_words(values: Sequence[str]) -> str:
     """Return which cell has a number and a word such as kg, if nearly all do; empty otherwise.
 
-    Codes such as 12B are none.
+    Or several, as 1h 30m has. Codes such as 12B are none.
     """
     some = values[:_ASKED]
+    durations = [match for value in some if (match := _DURATION.fullmatch(value))]
+    if len(durations) >= max(_FEWEST_NUMBERS, _MOSTLY * len(some)):
+        several = [match[0] for match in durations if match["more"] or match["time"]]
+        if several:
+            return f"{UNITS}{brief(several[0])}"
     for pattern in (_NUMBER_AND_WORD, _CURRENCY_AND_NUMBER):
         found = [match for value in some if (match := pattern.fullmatch(value))]
         if len(found) >= max(_FEWEST_NUMBERS, _MOSTLY * len(some)):

@@ -20,6 +20,7 @@ from fastmlp.tables.encoding.kinds import (
     MARKS,
     ROUNDED,
     SECONDS,
+    UNITS,
     beside_words,
     common_unit,
     kind_of,
@@ -166,10 +167,12 @@ def _doubt_of_numbers(words: Sequence[str], decimal: str) -> str:
             "if these stand for missing numbers, empty the cells"
         )
     if beside := beside_words(words):
-        return (
-            f"the target has {len(words):,} classes: {beside}; leave the words out to learn numbers"
-        )
+        return f"the target has {len(words):,} classes: {beside}; {_remedy(beside)}"
     return ""
+
+
+def _remedy(beside: str) -> str:
+    return f"{'convert them to one' if UNITS in beside else 'leave the words out'} to learn numbers"
 
 
 def known_rows(
@@ -285,7 +288,7 @@ def _single(table: Table, rows: Rows, name: str, task: str | None) -> tuple[Targ
             f"{table.source}: all {len(rows):,} values of the target {brief(name)} are different: "
             "nothing can be learned from them"
             + ("; is the target a number? try --task regression" if task else "")
-            + (f"; {beside}: leave the words out to learn numbers" if beside else "")
+            + (f"; {beside}: {_remedy(beside)}" if beside else "")
         )
     return Target([name], "classification", reason, classes, np.empty(0), np.empty(0), []), labels
 

@@ -25,7 +25,21 @@ def from_arrow(source: str, table: Any) -> Table:
     names = [str(name) for name in table.column_names]
     refuse_equal(source, names)
     makers = [partial(arrow_column, name, table.column(j), source) for j, name in enumerate(names)]
-    return Table.of(source, zip(names, makers, strict=True))
+    result = Table.of(source, zip(names, makers, strict=True))
+    result.zoned = zoned(table.schema)
+    return result
+
+
+def zoned(schema: Any) -> set[str]:
+    """Return the columns whose times have a time zone."""
+    return {str(field.name) for field in schema if has_zone(field.type)}
+
+
+def has_zone(kind: Any) -> bool:
+    """Return whether the times of a type have a time zone, of pandas, pyarrow or polars."""
+    for inner in ("pyarrow_dtype", "value_type"):
+        kind = getattr(kind, inner, kind)
+    return bool(getattr(kind, "tz", None) or getattr(kind, "time_zone", None))
 
 
 def refuse_equal(source: str, names: list[str]) -> None:

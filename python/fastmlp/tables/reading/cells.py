@@ -36,9 +36,9 @@ _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LONG_WHOLE: Final = re.compile(r"[+-]?0{16,300}")
 _CODE: Final = re.compile(r"0\d+", re.ASCII)
 # More than four separators would be more digits than a double has: a list of numbers. No thousands
-# begin with 0, so that 0,500 is a half.
+# begin with 0, so that 0,500 is a half. In India, all but the last three digits stand in pairs.
 _THOUSANDS: Final = {
-    ".": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3}){1,4}(\.\d*)?", re.ASCII),
+    ".": re.compile(r"[+-]?[1-9](\d{0,2}(,\d{3}){1,4}|\d?(,\d\d){1,4},\d{3})(\.\d*)?", re.ASCII),
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3}){1,4}(,\d*)?", re.ASCII),
 }
 _MARK: Final = re.compile(r"[.,]")
@@ -66,8 +66,8 @@ def number(cell: str, decimal: str = ".") -> float:
     """Return the number in a cell; NaN if it is not one.
 
     Accepts plain numbers, a decimal comma if `decimal` is one, separators of thousands
-    (``1,234.5``, ``1 234``, ``1'234``), a currency or percent sign at an end, and ``(5)`` or a
-    typeset minus as -5.
+    (``1,234.5``, ``12,34,567``, ``1 234``, ``1'234``), a currency or percent sign at an end, and
+    ``(5)`` or a typeset minus as -5.
     """
     if is_number(cell) and (decimal == "." or "." not in cell or not is_thousands(cell, ",")):
         return float(cell)
@@ -125,6 +125,14 @@ def _units(strings: Strings, decimal: str) -> dict[str, str]:
 def is_thousands(cell: str, decimal: str) -> bool:
     """Return whether a cell is a number with separators of thousands."""
     return _THOUSANDS[decimal].fullmatch(cell) is not None
+
+
+def has_thousands(values: Sequence[str], decimal: str) -> bool:
+    """Return whether some cells are thousands, such as 1,500, which might have decimals, too."""
+    return any(
+        is_thousands(cell, decimal) and not math.isnan(number(cell, "," if decimal == "." else "."))
+        for cell in map(example, Strings.of(values).layouts)
+    )
 
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

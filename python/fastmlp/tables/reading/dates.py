@@ -54,6 +54,8 @@ _PATTERNS: Final[dict[Order, re.Pattern[str]]] = {
     "time of day": _TIME, "day first": _YEAR_LAST, "month first": _YEAR_LAST,
 }  # fmt: skip
 _DATES: Final = (_MOMENT, _YEAR_FIRST, _YEAR_LAST, _TWO_DIGITS, _BY_NAME, _QUARTER)
+_WITH_CLOCK: Final = (_MOMENT, _YEAR_FIRST, _YEAR_LAST, _BY_NAME)
+_OF_CLOCK: Final = 5  # groups, of which the last is the time zone
 _YEAR_AT_THE_END: Final = ("day first", "month first")
 _ASKED: Final = 100
 _YEAR_LATER: Final = (*_YEAR_AT_THE_END, "month by name")
@@ -154,6 +156,19 @@ def of_other_order(values: Sequence[str], order: Order) -> NDArray[np.bool_]:
         for places, cells in _matched(values, _YEAR_LAST):
             result[places] = np.isnan(_days(cells, order)) & ~np.isnan(_days(cells, other))
     return result
+
+
+def moments(values: Sequence[str]) -> dict[bool, str]:
+    """Return an example of the moments with a time zone, and of those without: dates have none."""
+    strings = Strings.of(values)
+    found: dict[bool, str] = {}
+    for layout in strings.layouts:
+        match = next(filter(None, (form.fullmatch(layout) for form in _WITH_CLOCK)), None)
+        if match is not None and match.groups()[-_OF_CLOCK] is not None:
+            is_zoned = match.groups()[-1] is not None
+            if is_zoned not in found:
+                found[is_zoned] = next(strings.alike([layout])).texts()[0]
+    return found
 
 
 def _matched(

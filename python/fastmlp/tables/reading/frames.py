@@ -12,7 +12,12 @@ from fastmlp._validation import brief, described
 from fastmlp.data._text import counted
 from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
-from fastmlp.tables.reading.arrow_tables import arrow_column, from_arrow, refuse_equal
+from fastmlp.tables.reading.arrow_tables import (
+    arrow_column,
+    from_arrow,
+    has_zone,
+    refuse_equal,
+)
 from fastmlp.tables.reading.objects import (
     is_bool,
     is_null,
@@ -55,7 +60,10 @@ def from_frame(frame: Any) -> Table:
         names = [str(name) for name in frame.columns]
         refuse_equal("table", names)
         makers = [partial(_pandas_column, name, frame.iloc[:, j]) for j, name in enumerate(names)]
-        return Table.of("table", zip(names, makers, strict=True))
+        table = Table.of("table", zip(names, makers, strict=True))
+        kinds = zip(names, frame.dtypes, strict=True)
+        table.zoned = {name for name, kind in kinds if has_zone(kind)}
+        return table
     return from_arrow("table", _arrow_table(frame))
 
 
@@ -104,6 +112,7 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
         if not isinstance(name, str):
             raise TypeError(f"the names of columns must be str, got {described(name)}")
     table = Table.of("table", column_makers(columns))
+    table.zoned = {name for name, values in columns.items() if has_zone(_type_of(values))}
     first = next(iter(table.columns))
     for name, column in table.columns.items():
         if len(column) != len(table):
@@ -112,6 +121,10 @@ def from_mapping(columns: Mapping[Any, Any]) -> Table:
                 f"but {brief(first)} has {len(table)}"
             )
     return table
+
+
+def _type_of(values: Any) -> Any:
+    return getattr(values, "dtype", getattr(values, "type", None))
 
 
 def column_makers(columns: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Column]]]:

@@ -252,6 +252,8 @@ class Table:
         The position of a row, for messages: "line 7", "row 6".
     durations : set of str
         The columns of numbers that were durations: these are in seconds.
+    zoned : set of str
+        The columns of datetime64 that had a time zone: these are in UTC.
     unusable : dict of str to DataError
         The columns that cannot be read, and why: an error only if they are needed.
     path : Path or None
@@ -271,6 +273,7 @@ class Table:
     unusable: dict[str, DataError] = field(default_factory=dict)
     path: Path | None = None
     durations: set[str] = field(default_factory=set)
+    zoned: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.held(next(iter(self.columns)))) if self.columns else 0

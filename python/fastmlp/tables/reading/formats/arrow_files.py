@@ -14,7 +14,7 @@ from fastmlp._extras import require
 from fastmlp.errors import DataError
 from fastmlp.streams.tables import reading
 from fastmlp.tables.reading.arrow_cells import release_unused
-from fastmlp.tables.reading.arrow_tables import arrow_column, from_arrow, refuse_equal
+from fastmlp.tables.reading.arrow_tables import arrow_column, from_arrow, refuse_equal, zoned
 from fastmlp.tables.reading.table import Column, ColumnStore, Table, Text
 
 PARQUET: Final = (".parquet", ".pq", ".parq")
@@ -51,7 +51,7 @@ def read_arrow_file(path: Path, data: bytes | None, beginning: bytes) -> Table:
     with _read(path, _mapped(path) if data is None else data) as source:
         table = _table(source, beginning)
         names = _names(table.schema)
-        return _stored(str(path), names, table.num_rows, table.column)
+        return _stored(str(path), table.schema, names, table.num_rows, table.column)
 
 
 def count_rows(path: Path, beginning: bytes) -> int | None:
@@ -142,16 +142,20 @@ def _parquet(source: str, held: IO[bytes]) -> Table:
             read.update((each, table.column(each)) for each in some)
         return read.pop(name)
 
-    table = _stored(source, names, rows, column)
+    table = _stored(source, file.schema_arrow, names, rows, column)
     release_unused()
     return table
 
 
-def _stored(source: str, names: list[str], rows: int, column: Callable[[str], Any]) -> Table:
+def _stored(
+    source: str, schema: Any, names: list[str], rows: int, column: Callable[[str], Any]
+) -> Table:
     """Return the table of columns that `column` reads, numbers in few bytes."""
     refuse_equal(source, names)
     makers = ((name, partial(_smaller, source, name, column)) for name in names)
-    return Table.of(source, makers, ColumnStore(names, rows))
+    table = Table.of(source, makers, ColumnStore(names, rows))
+    table.zoned = zoned(schema)
+    return table
 
 
 def _smaller(source: str, name: str, column: Callable[[str], Any]) -> Column:

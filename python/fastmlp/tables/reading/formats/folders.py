@@ -149,6 +149,8 @@ def joined(source: str, parts: list[tuple[str, Table]], known: Known) -> Table:
     for _, table in parts:
         table.add_absent(names)
     ends = np.cumsum([len(table) for _, table in parts])
+    notes = [f"{name}: {note}" for name, table in parts for note in table.notes]
+    notes += _notes_of_zones(parts)
     certain = max((table for _, table in parts), key=lambda each: CERTAINTIES.index(each.certainty))
     mark = certain.decimal
     columns = ColumnStore(list(names), int(ends[-1]))
@@ -163,7 +165,6 @@ def joined(source: str, parts: list[tuple[str, Table]], known: Known) -> Table:
         name, place = places[part]
         return f"{name}, {place(row - (int(ends[part - 1]) if part else 0))}"
 
-    notes = [f"{name}: {note}" for name, table in parts for note in table.notes]
     return Table(
         source,
         columns,
@@ -177,7 +178,23 @@ def joined(source: str, parts: list[tuple[str, Table]], known: Known) -> Table:
         certain.certainty,
         unusable,
         durations=set().union(*(table.durations for _, table in parts)),
+        zoned=set().union(*(table.zoned for _, table in parts)),
     )
+
+
+def _notes_of_zones(parts: list[tuple[str, Table]]) -> list[str]:
+    """Return notes of columns of times that have a time zone in some tables only."""
+    notes = []
+    for name in sorted(set().union(*(table.zoned for _, table in parts))):
+        for part, table in parts:
+            column = table.columns.get(name)
+            if name in table.zoned or not isinstance(column, np.ndarray):
+                continue
+            if column.dtype.kind == "M" and not np.isnat(column).all():
+                what = f"the times of column {brief(name)} have no time zone, unlike others"
+                notes.append(f"{part}: {what}: taken as UTC")
+                break
+    return notes
 
 
 def _with_mark(column: Column, own: str, mark: str) -> Column:
