@@ -97,7 +97,7 @@ def units(values: Sequence[str], decimal: str) -> dict[str, str]:
     strings = Strings.of(values)
     for layout, unit in _units(strings, decimal).items():
         if unit not in found:
-            found[unit] = next(strings.alike([layout])).texts()[0]
+            found[unit] = strings.first_of(layout)
     return found
 
 

@@ -167,7 +167,7 @@ def moments(values: Sequence[str]) -> dict[bool, str]:
         if match is not None and match.groups()[-_OF_CLOCK] is not None:
             is_zoned = match.groups()[-1] is not None
             if is_zoned not in found:
-                found[is_zoned] = next(strings.alike([layout])).texts()[0]
+                found[is_zoned] = strings.first_of(layout)
     return found
 
 

@@ -155,6 +155,11 @@ class Strings(Sequence[str]):
         """The different layouts."""
         return self._numbered[0]
 
+    def first_of(self, layout: str) -> str:
+        """Return the first cell of one of the layouts."""
+        found, numbers = self._numbered
+        return self[int((numbers == found.index(layout)).argmax())]
+
     def alike(self, layouts: Iterable[str]) -> Iterator[Alike]:
         """Yield the cells of each of some layouts."""
         found, numbers = self._numbered
