@@ -372,6 +372,8 @@ def test_numbers_with_a_word_are_noted(form, cell):
         (["1 hour 30 minutes", "{} min", "2 hrs"], "1 hour 30 minutes"),
         (["2 days, 3 hours", "{} days"], "2 days, 3 hours"),
         (["PT1H30M", "P{}DT2H", "PT45.5S"], "PT1H30M"),
+        (["90:30", "1{}:59", "61:05"], "90:30"),
+        (["100:30:00", "1{}:00:59.5", "125:00:00"], "100:30:00"),
         (["5m", "{}m", "5s"], ""),  # may be codes
         (["P1", "P{}", "D3"], ""),
     ],

@@ -44,6 +44,7 @@ _CURRENCY_AND_NUMBER: Final = re.compile(  # other words, as in ISO 9000, are pa
 _TIME: Final = r"\d+(?:\.\d+)? ?(?:d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)"
 _DURATION: Final = re.compile(
     rf"{_TIME}(?P<more>(?:,? ?{_TIME})*)|P(?=T?\d)(?:\d+[WD])*(?P<time>T(?:\d+(?:\.\d+)?[HMS])+)?"
+    r"|\d+(?P<clock>:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)"
 )
 _FEWEST_NUMBERS: Final = 10
 _MOST_UNITS: Final = 3
@@ -293,12 +294,12 @@ def _mixed_times(values: Sequence[str], counts: NDArray[np.intp]) -> str:
 def beside_words(values: Sequence[str]) -> str:
     """Return which cell has a number and a word such as kg, if nearly all do; empty otherwise.
 
-    Or several, as 1h 30m has. Codes such as 12B are none.
+    Or several, as 1h 30m has, and 90:30 means. Codes such as 12B are none.
     """
     some = values[:_ASKED]
     durations = [match for value in some if (match := _DURATION.fullmatch(value))]
     if len(durations) >= max(_FEWEST_NUMBERS, _MOSTLY * len(some)):
-        several = [match[0] for match in durations if match["more"] or match["time"]]
+        several = [match[0] for match in durations if any(match.groups())]
         if several:
             return f"{UNITS}{brief(several[0])}"
     for pattern in (_NUMBER_AND_WORD, _CURRENCY_AND_NUMBER):
