@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import sys
 from functools import partial
 from itertools import pairwise
 
@@ -307,3 +308,22 @@ class TestHistory:
 def test_the_help_of_fit_is_short():
     """It lists what there is in two screens; the guide explains."""
     assert len(inspect.getdoc(fm.Network.fit)) <= 3500
+
+
+def test_a_plain_fit_calls_few_functions(rng):
+    """After a pause each costs some microseconds, as its code and data come from memory."""
+    X, y = rng.standard_normal((64, 7), dtype=np.float32), rng.integers(0, 3, 64)
+    net = fm.Network([7, 3], seed=2)
+    called = []
+
+    def profile(frame, event, _):
+        if event == "call":
+            called.append(frame.f_code.co_name)
+
+    net.fit(X, y, epochs=1)
+    sys.setprofile(profile)
+    try:
+        net.fit(X, y, epochs=1)
+    finally:
+        sys.setprofile(None)
+    assert 30 < len(called) <= 80, called
