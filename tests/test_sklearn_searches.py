@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.multiclass import unique_labels
 
 import fastmlp as fm
 import fastmlp.sklearn
@@ -87,7 +88,7 @@ def test_accuracies_are_those_of_scikit_learn(y):
     "y",
     [
         *(Y, Y == 1, Y.astype(np.int8), Y.astype(">i4"), Y.astype("<i4"), 1 - 2 * (Y == 1)),
-        *(np.zeros(9, np.uint16), Y + 0.0, WORDS),
+        *(np.zeros(9, np.uint16), Y + 0.0, WORDS, np.array([3]), np.array([2, 1]), np.arange(4)),
     ],
 )
 def test_labels_are_read_as_by_scikit_learn(y):
@@ -95,16 +96,18 @@ def test_labels_are_read_as_by_scikit_learn(y):
     assert vars(got).keys() == vars(want).keys()
     assert (got.y_type_, got.sparse_input_) == (want.y_type_, want.sparse_input_)
     np.testing.assert_array_equal(got.classes_, want.classes_, strict=True)
+    np.testing.assert_array_equal(labels.labels_in(y), unique_labels(y))
 
 
 def test_as_many_labels_as_samples_warn_as_in_scikit_learn():
     messages = []
-    for fit in (labels.fitted_binarizer, LabelBinarizer().fit):
+    for fit in (labels.fitted_binarizer, LabelBinarizer().fit, labels.labels_in, unique_labels):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit(np.arange(90))
         messages.append([str(each.message) for each in caught])  # some versions warn
     assert messages[0] == messages[1]
+    assert messages[2] == messages[3]
 
 
 def test_random_searches():

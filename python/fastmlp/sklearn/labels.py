@@ -24,14 +24,14 @@ class LabelTargets(BaseMLP):
             self._label_binarizer = fitted_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
             return
-        classes = unique_labels(y)
+        classes = labels_in(y)
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same "
                 "classes as in the previous call to fit. Previously "
                 f"got {self.classes_}, `y` has {classes}"
             )
-        self._check_evaluated(y)
+        self._refuse_unknown(classes)
 
     def _complete(self, network: Network) -> None:
         super()._complete(network)
@@ -51,7 +51,9 @@ class LabelTargets(BaseMLP):
         network.class_names = usable_names(self.classes_, model_of(network).n_classes)
 
     def _check_evaluated(self, y: Any) -> None:
-        classes = unique_labels(y)
+        self._refuse_unknown(labels_in(y))
+
+    def _refuse_unknown(self, classes: NDArray[Any]) -> None:
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
@@ -117,16 +119,32 @@ class LabelTargets(BaseMLP):
         return float(np.average(right, weights=weights))
 
 
-def fitted_binarizer(y: Any) -> LabelBinarizer:
-    """Return ``LabelBinarizer().fit(y)``.
+def labels_in(y: Any) -> NDArray[Any]:
+    """Return ``unique_labels(y)``."""
+    plain = _few_integers(y)
+    labels: NDArray[Any] = unique_labels(y) if plain is None else plain
+    return labels
 
-    Its checks, a tenth of what Python does in a short fit, find nothing in integers of few classes.
-    """
+
+def fitted_binarizer(y: Any) -> LabelBinarizer:
+    """Return ``LabelBinarizer().fit(y)``."""
     binarizer = LabelBinarizer()
+    plain = _few_integers(y)
+    if plain is None:
+        return binarizer.fit(y)
+    binarizer.classes_, binarizer.sparse_input_ = plain, False
+    binarizer.y_type_ = "multiclass" if len(plain) > 2 else "binary"
+    return binarizer
+
+
+def _few_integers(y: Any) -> NDArray[Any] | None:
+    """Return the labels in integers of few classes, ascending; None of any other targets.
+
+    The checks of scikit-learn, a tenth of what Python does in a short fit and a third of
+    ``partial_fit``, find nothing in them. Of many classes it may warn.
+    """
     if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu" and y.dtype.isnative:
         classes = np.unique(y)
-        if 0 < 2 * len(classes) <= len(y):  # of more, type_of_target may warn
-            binarizer.classes_, binarizer.sparse_input_ = classes, False
-            binarizer.y_type_ = "multiclass" if len(classes) > 2 else "binary"
-            return binarizer
-    return binarizer.fit(y)
+        if 0 < len(classes) <= max(2, len(y) // 2):
+            return classes
+    return None
