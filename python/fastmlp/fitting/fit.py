@@ -7,7 +7,6 @@ samples.
 from collections.abc import Callable, Iterable, Sized
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp import _validation
 from fastmlp.data import _arrays
 from fastmlp.data.stream import Rows, Stream, TargetsLike
-from fastmlp.errors import DataError, DivergenceError
+from fastmlp.errors import DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback, Network
 from fastmlp.fitting.checkpoints import CheckpointFile
@@ -27,12 +26,7 @@ from fastmlp.fitting.options import FitOptions, refuse_with_stream
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.ranks import Ranks
-from fastmlp.fitting.resuming import (
-    Saved,
-    refuse_other_loss_weights,
-    refuse_other_scaling,
-    resume,
-)
+from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling, resume
 from fastmlp.fitting.standardize import (
     is_first_fit,
     learn_from,
@@ -40,9 +34,10 @@ from fastmlp.fitting.standardize import (
     standardized,
 )
 from fastmlp.fitting.together import in_common, network_of_rank_0
+from fastmlp.fitting.unchanged import UnchangedIfRefused
 from fastmlp.history import History
 from fastmlp.model.class_weight import only_here, weigh_classes
-from fastmlp.model.feature_names import Names, names_to_train_on
+from fastmlp.model.feature_names import names_to_train_on
 from fastmlp.model.model import Core, Diverged, Model, TrainOptions, refuse_while_fitting
 from fastmlp.model.samples import CheckedSamples, read_samples
 from fastmlp.settings.lbfgs import LBFGS
@@ -302,44 +297,6 @@ def fit_loop(
         file=file,
         ranks=ranks,
     )
-
-
-class UnchangedIfRefused:
-    """Sets the feature names of the training data, unless an error occurs before the first step.
-
-    What was restored from a checkpoint is then undone, too.
-    """
-
-    def __init__(self, model: Model, names: Names | None, saved: Saved | None) -> None:
-        self._core, self._names, self._saved = model.core, names, saved
-        self._core_before = None if saved is None else model.copied_core()
-        self._names_before = model.core.feature_names
-        self._position = _position(model.core)
-
-    def __enter__(self) -> None:
-        if self._names != self._names_before:
-            self._core.feature_names = self._names
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None:
-            return
-        core, saved = self._core, self._saved
-        refused = isinstance(error, TypeError | ValueError)
-        if refused and saved is not None and _position(core) == _position(saved.core):
-            core.assign(self._core_before)  # type: ignore[arg-type]
-        renamed = self._names != self._names_before
-        if renamed and (isinstance(error, DataError) or _position(core) == self._position):
-            core.feature_names = self._names_before
-
-
-def _position(core: Core) -> tuple[int, int]:
-    """Return the epochs and steps of a network, which are unchanged if no step was made."""
-    return core.epoch, core.steps
 
 
 def _read_arrays(

@@ -16,11 +16,11 @@ from fastmlp.errors import DivergenceError
 from fastmlp.fitting._metric_names import MetricsLike
 from fastmlp.fitting.callbacks import AnyCallback, Callback, read_callbacks
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.fit import UnchangedIfRefused
 from fastmlp.fitting.options import FitOptions, read_options
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.resuming import refuse_other_loss_weights, refuse_other_scaling
 from fastmlp.fitting.standardize import is_first_fit, refuse_rounded_targets, standardized
+from fastmlp.fitting.unchanged import UnchangedIfRefused
 from fastmlp.history import History
 from fastmlp.many.arguments import (
     Checkpoints,
