@@ -193,6 +193,21 @@ void refused() {
     }
 }
 
+void following() {
+    Case plain = case_of({{12, kTanh}, {kOutputs, kIdentity}});
+    Manner ends, never;
+    ends.convergence.emplace();
+    CHECK(may_follow(plain.job(), ends));
+    CHECK(!may_follow(plain.job(), never));
+    plain.options.schedule.warm_up = 3;
+    CHECK(!may_follow(plain.job(), ends));
+    plain.options.schedule = {.kind = Schedule::Kind::kStep};
+    CHECK(!may_follow(plain.job(), ends));
+    plain.options.schedule = {};
+    plain.options.ema = 0.9;
+    CHECK(!may_follow(plain.job(), ends));
+}
+
 }  // namespace
 
 int main() {
@@ -200,5 +215,6 @@ int main() {
     samples();
     networks();
     refused();
+    following();
     return check::report();
 }

@@ -1,5 +1,6 @@
 /// Networks of one shape that are trained side by side, one in each lane of a vector, with the bits
-/// that each has by itself: `lane_key` says which may be.
+/// that each has by itself: `lane_key` says which may be, `may_follow` which of them may take the
+/// lane of another one that has ended. Over 400 lines, as it is one class.
 #pragma once
 
 #include <algorithm>
@@ -36,31 +37,23 @@ namespace fastmlp {
 template <class T>
 class LaneGroup {
 public:
-    /// Jobs of one `lane_key`, at most one for each lane; their outcomes are written.
+    /// Jobs of one `lane_key`; their outcomes are written. If they are more than the lanes, all
+    /// `may_follow`.
     LaneGroup(const std::vector<TrainJob<T>>& jobs, std::vector<Manner>& manners,
               const std::vector<std::size_t>& members, std::vector<TrainOutcome>& outcomes,
               std::function<bool()> interrupted)
         : kernel_(kernels::active_table<T>()), lane_kernel_(kernel_.in_lanes),
-          width_(lane_kernel_.lanes), interrupted_(std::move(interrupted)),
-          options_(jobs[members[0]].options), network_(*jobs[members[0]].network),
-          rows_(samples_of(jobs[members[0]])), batch_(std::min(options_.batch_size, rows_)),
+          width_(lane_kernel_.lanes), interrupted_(std::move(interrupted)), jobs_(jobs),
+          manners_(manners), outcomes_(outcomes), waiting_(members.rbegin(), members.rend()),
+          options_(jobs[members[0]].options),
+          until_(options_.until_epoch ? options_.until_epoch : options_.epochs),
+          network_(*jobs[members[0]].network), rows_(samples_of(jobs[members[0]])),
+          batch_(std::min(options_.batch_size, rows_)),
           steps_per_epoch_((rows_ + batch_ - 1) / batch_), parameters_(network_.layout(), width_),
           running_(network_.layout(), width_), rules_(1) {
-        for (const std::size_t i : members) {
-            Network<T>& network = *jobs[i].network;
-            lanes_.push_back({&jobs[i], &manners[i], &outcomes[i], network.optimizer_state(),
-                              network.moving_average()});
-        }
+        while (lanes_.size() < width_ && !waiting_.empty()) lanes_.push_back(next());
         try {
-            for (Lane<T>& lane : lanes_) {
-                Network<T>& network = *lane.job->network;
-                network.prepare_optimizer(options_.optimizer);
-                lane.steps_before = network.optimizer_state().steps;
-                if (options_.ema > 0) network.prepare_moving_average(options_.ema);
-                if (network.workspace()) network.workspace()->has_deltas = false;
-                network.epoch_end().begin(network, lane.by->roll_back);
-                ++begun_;
-            }
+            for (Lane<T>& lane : lanes_) begin(lane);
             allocate();
         } catch (...) {
             end();
@@ -72,12 +65,13 @@ public:
     LaneGroup(const LaneGroup&) = delete;
     LaneGroup& operator=(const LaneGroup&) = delete;
 
+    /// Trains until few are left.
     void run() {
         const IeeeDefaults ieee;
         try {
-            const std::size_t until = options_.until_epoch ? options_.until_epoch : options_.epochs;
-            for (std::size_t epoch = options_.first_epoch; epoch < until && any_left(); ++epoch) {
-                run_epoch(epoch);
+            while (is_worth_it()) {
+                run_epoch();
+                fill();
                 ask();
             }
         } catch (...) {
@@ -88,26 +82,51 @@ public:
         }
     }
 
+    /// What is left to be trained one by one: jobs, and their next epochs.
+    std::vector<std::pair<std::size_t, std::size_t>> left() const {
+        std::vector<std::pair<std::size_t, std::size_t>> jobs;
+        for (const Lane<T>& lane : lanes_) {
+            if (!lane.finished) jobs.emplace_back(lane.job - jobs_.data(), lane.epoch);
+        }
+        return jobs;
+    }
+
 private:
     void allocate();
+    void begin(Lane<T>& lane);
+    void put_in_order(Lane<T>& lane);
     void load(std::size_t l);
+    void fill();
     void draw_orders();
-    void run_epoch(std::size_t epoch);
-    void end_epoch(std::size_t epoch, double seconds);
-    void step(std::size_t number, std::size_t first, std::size_t batch);
+    void run_epoch();
+    void end_epoch(double seconds);
+    void step(std::size_t index);
     void add_squares();
     void move_averages();
     void choose_rules();
     void update();
-    void choose_rates(std::size_t number);
+    void choose_rates(std::size_t index);
 
     void ask() const {
         if (interrupted_()) throw Interrupted();
     }
 
-    bool any_left() const {
-        return std::any_of(lanes_.begin(), lanes_.end(),
-                           [](const Lane<T>& lane) { return !lane.finished; });
+    /// Whether enough lanes are used: the others cost as much. Three networks take about as long
+    /// by themselves.
+    bool is_worth_it() const {
+        constexpr std::size_t kEnough = 4;
+        const auto used = std::count_if(lanes_.begin(), lanes_.end(),
+                                        [](const Lane<T>& lane) { return !lane.finished; });
+        return static_cast<std::size_t>(used) >= std::min(kEnough, width_ / 2);
+    }
+
+    /// The next one that waits.
+    Lane<T> next() {
+        const std::size_t i = waiting_.back();
+        waiting_.pop_back();
+        const Network<T>& network = *jobs_[i].network;
+        return {&jobs_[i], &manners_[i], &outcomes_[i], network.optimizer_state(),
+                network.moving_average()};
     }
 
     /// The network of a lane gets its parameters and its optimizer's state.
@@ -133,26 +152,30 @@ private:
     }
 
     /// A training without any step that counts leaves the state of the optimizer before it.
+    static void end(Lane<T>& lane) noexcept {
+        if (!std::exchange(lane.begun, false)) return;
+        Network<T>& network = *lane.job->network;
+        network.epoch_end().end();
+        if (network.optimizer_state().steps != lane.steps_before) return;
+        network.set_optimizer_state(std::move(lane.before));
+        network.set_moving_average(std::move(lane.average_before));
+    }
     void end() noexcept {
-        for (std::size_t l = 0; l < begun_; ++l) {
-            Lane<T>& lane = lanes_[l];
-            Network<T>& network = *lane.job->network;
-            network.epoch_end().end();
-            if (network.optimizer_state().steps != lane.steps_before) continue;
-            network.set_optimizer_state(std::move(lane.before));
-            network.set_moving_average(std::move(lane.average_before));
-        }
-        begun_ = 0;
+        for (Lane<T>& lane : lanes_) end(lane);
     }
 
     const kernels::KernelTable<T>& kernel_;
     const kernels::LaneKernels<T>& lane_kernel_;
     std::size_t width_;  ///< lanes of a vector
     std::function<bool()> interrupted_;
+    const std::vector<TrainJob<T>>& jobs_;
+    std::vector<Manner>& manners_;
+    std::vector<TrainOutcome>& outcomes_;
+    std::vector<std::size_t> waiting_;  ///< jobs without a lane, the next one last
     const TrainOptions& options_;  ///< of the first network, like the others' but for the rates
+    std::size_t until_;            ///< the epoch that is not trained any more
     const Network<T>& network_;    ///< the first one
     std::vector<Lane<T>> lanes_;
-    std::size_t begun_ = 0;
     std::size_t rows_, batch_, steps_per_epoch_;
     LaneParameters<T> parameters_;
     LaneStatistics<T> running_;
@@ -176,18 +199,35 @@ void LaneGroup<T>::allocate() {
     for (const Layer& layer : network_.layers()) {
         if (layer.rate_factor != 1) rules_.resize(network_.layers().size());
     }
-    for (Lane<T>& lane : lanes_) {
-        lane.order.resize(rows_);
-        const std::uint32_t* const rows = lane.job->options.rows;
-        if (rows) {
-            std::copy_n(rows, rows_, lane.order.begin());
-        } else {
-            std::iota(lane.order.begin(), lane.order.end(), 0);
-        }
-    }
+    for (Lane<T>& lane : lanes_) put_in_order(lane);
     pass_.emplace(kernel_, lanes_, batch_);
     steps_before_ = network_.optimizer_state().steps;
     averaged_before_ = network_.moving_average().steps;
+}
+
+template <class T>
+void LaneGroup<T>::begin(Lane<T>& lane) {
+    Network<T>& network = *lane.job->network;
+    network.prepare_optimizer(options_.optimizer);
+    lane.steps_before = network.optimizer_state().steps;
+    if (options_.ema > 0) network.prepare_moving_average(options_.ema);
+    if (network.workspace()) network.workspace()->has_deltas = false;
+    network.epoch_end().begin(network, lane.by->roll_back);
+    lane.epoch = options_.first_epoch;
+    lane.begun = true;
+    lane.finished = lane.epoch >= until_;
+}
+
+/// The order of the samples before the first epoch.
+template <class T>
+void LaneGroup<T>::put_in_order(Lane<T>& lane) {
+    lane.order.resize(rows_);
+    const std::uint32_t* const rows = lane.job->options.rows;
+    if (rows) {
+        std::copy_n(rows, rows_, lane.order.begin());
+    } else {
+        std::iota(lane.order.begin(), lane.order.end(), 0);
+    }
 }
 
 /// Lanes without a network repeat the first one.
@@ -202,6 +242,24 @@ void LaneGroup<T>::load(std::size_t l) {
     if (!average_) return;
     average_->load(l, network.moving_average().parameters->data());
     average_running_->load(l, network.moving_average().statistics->data());
+}
+
+/// Those that wait take the lanes of those that have ended.
+template <class T>
+void LaneGroup<T>::fill() {
+    for (std::size_t l = 0; l < lanes_.size() && !waiting_.empty(); ++l) {
+        Lane<T>& lane = lanes_[l];
+        if (!lane.finished) continue;
+        end(lane);
+        std::vector<std::uint32_t> order = std::move(lane.order);
+        lane = next();
+        lane.order = std::move(order);
+        lane.finished = true;  // if it cannot begin, what the lane holds is not stored
+        begin(lane);
+        put_in_order(lane);
+        load(l);
+        pass_->take(l);
+    }
 }
 
 template <class T>
@@ -221,26 +279,23 @@ void LaneGroup<T>::draw_orders() {
 }
 
 template <class T>
-void LaneGroup<T>::run_epoch(std::size_t epoch) {
+void LaneGroup<T>::run_epoch() {
     const auto start = std::chrono::steady_clock::now();
     for (Lane<T>& lane : lanes_) lane.loss = lane.weight_of_epoch = lane.squares = 0;
     draw_orders();
     for (std::size_t first = 0; first < steps_per_epoch_;) {
         const std::size_t last = std::min(steps_per_epoch_, first + pacer_.steps());
         const auto begin = std::chrono::steady_clock::now();
-        for (std::size_t index = first; index < last; ++index) {
-            const std::size_t row = index * batch_;
-            step(epoch * steps_per_epoch_ + index, row, std::min(batch_, rows_ - row));
-        }
+        for (std::size_t index = first; index < last; ++index) step(index);
         pacer_.measured(last - first, seconds_since(begin));
         first = last;
         if (first < steps_per_epoch_) ask();
     }
-    end_epoch(epoch, seconds_since(start) / static_cast<double>(lanes_.size()));
+    end_epoch(seconds_since(start) / static_cast<double>(lanes_.size()));
 }
 
 template <class T>
-void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
+void LaneGroup<T>::end_epoch(double seconds) {
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         Lane<T>& lane = lanes_[l];
         if (lane.finished) continue;
@@ -252,23 +307,26 @@ void LaneGroup<T>::end_epoch(std::size_t epoch, double seconds) {
         if (std::isfinite(loss) && all_finite(kernel_, network)) {
             network.epoch_end().save();
             lane.outcome->reports.push_back(
-                {epoch, loss, seconds, lane.rate, lane.job->options.rate_factor});
+                {lane.epoch, loss, seconds, lane.rate, lane.job->options.rate_factor});
             lane.by->squares = lane.squares;
             std::optional<Convergence>& convergence = lane.by->convergence;
-            lane.finished = convergence && convergence->ends(loss, lane.squares, rows_);
+            const bool converged = convergence && convergence->ends(loss, lane.squares, rows_);
+            lane.finished = ++lane.epoch == until_ || converged;
             continue;
         }
         if (lane.by->roll_back) network.epoch_end().restore();
         network.set_epoch(undone);
-        finish(l, std::make_exception_ptr(Diverged(epoch, loss, lane.rate)));
+        finish(l, std::make_exception_ptr(Diverged(lane.epoch, loss, lane.rate)));
     }
 }
 
 template <class T>
-void LaneGroup<T>::step(std::size_t number, std::size_t first, std::size_t batch) {
-    choose_rates(number);
+void LaneGroup<T>::step(std::size_t index) {
+    choose_rates(index);
     if (lanes_[0].by->report_squares) add_squares();
-    pass_->run(parameters_, running_, first, batch);  // (1.1), (1.2), (2.4) to (2.9), (2.12)
+    const std::size_t first = index * batch_;
+    pass_->run(parameters_, running_, first,
+               std::min(batch_, rows_ - first));  // (1.1), (1.2), (2.4) to (2.9), (2.12)
     const auto rests = [](const Lane<T>& lane) { return !(lane.weight > 0) && !lane.finished; };
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         if (rests(lanes_[l])) store(l);
@@ -306,19 +364,21 @@ void LaneGroup<T>::move_averages() {
     move(running_.values(), average_running_->values());
 }
 
-/// The rate of every network; one whose rate is invalid is trained no further.
+/// The rate of every network in a step of its epoch; one whose rate is invalid is trained no
+/// further.
 template <class T>
-void LaneGroup<T>::choose_rates(std::size_t number) {
+void LaneGroup<T>::choose_rates(std::size_t index) {
     const Lane<T>* before = nullptr;  // often its rate is that of the next one
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         Lane<T>& lane = lanes_[l];
         if (lane.finished) continue;
         const TrainOptions& options = lane.job->options;
-        if (before != nullptr && before->has_rate_of(options)) {
+        if (before != nullptr && before->has_rate_of(lane)) {
             lane.rate = before->rate;
             continue;
         }
         try {
+            const std::size_t number = lane.epoch * steps_per_epoch_ + index;
             lane.rate = rate_of_step<T>(options, number, steps_per_epoch_, options.rate_factor);
             before = &lane;
         } catch (...) {

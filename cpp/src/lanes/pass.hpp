@@ -1,12 +1,14 @@
 /// The passes of networks side by side: their losses and the sums of their gradients over a batch.
 ///
 /// A batch is computed in blocks of rows, whose nodes stay in the cache, unless it is normalised as
-/// a whole. Each sum is continued from block to block, so that no bit depends on their size.
+/// a whole. Each sum is continued from block to block, so that no bit depends on their size. Over
+/// 400 lines, as the lanes' state and both passes belong together.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -38,12 +40,15 @@ struct Lane {
     double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
     double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
     double squares = 0;                     ///< summed over this epoch, if they are reported
+    std::size_t epoch = 0;                  ///< the next one
+    bool begun = false;                     ///< the network knows that it is trained
     bool finished = false;                  ///< no longer trained
 
-    /// Whether its rate is that of options with the same schedule, too.
-    bool has_rate_of(const TrainOptions& options) const {
-        return job->options.optimizer.learning_rate == options.optimizer.learning_rate &&
-               job->options.rate_factor == options.rate_factor;
+    /// Whether the rate of a step is that of another lane with the same schedule, too.
+    bool has_rate_of(const Lane& other) const {
+        const TrainOptions &own = job->options, &its = other.job->options;
+        return own.optimizer.learning_rate == its.optimizer.learning_rate &&
+               own.rate_factor == its.rate_factor && epoch == other.epoch;
     }
 };
 
@@ -80,16 +85,21 @@ public:
         for (std::size_t b = 0; b < block_; ++b) {
             targets_[b * width_] = y_.values.data() + b * y_.stride * width_;
         }
-        for (std::size_t l = 0; l < width_; ++l) {
-            const Lane<T>& lane = lane_of(l);
-            const TrainJob<T>& job = *lane.job;
-            samples_.push_back({job.x.data, job.x.stride, lane.order.data()});
-            wanted_.push_back({job.y.values.data, job.y.values.stride, lane.order.data()});
-            outputs_.take(l, *job.network);
-        }
+        samples_.resize(width_);
+        wanted_.resize(width_);
+        for (std::size_t l = 0; l < width_; ++l) take(l);
     }
     LanePass(const LanePass&) = delete;
     LanePass& operator=(const LanePass&) = delete;
+
+    /// Takes the samples of a lane.
+    void take(std::size_t l) {
+        const Lane<T>& lane = lane_of(l);
+        const TrainJob<T>& job = *lane.job;
+        samples_[l] = {equal_features(l), job.x.stride, lane.order.data()};
+        wanted_[l] = {job.y.values.data, job.y.values.stride, lane.order.data()};
+        outputs_.take(l, *job.network);
+    }
 
     /// Adds the losses of `batch` samples from `first` on to those of the lanes' epochs, and sets
     /// the weights of the batch. Moves the running averages.
@@ -116,6 +126,27 @@ private:
     void limit_losses(std::size_t rows);
     void weigh(std::size_t rows);
     void account(std::size_t rows);
+
+    /// The features of a lane, or equal ones that another lane reads: the fits of a search have
+    /// copies of the same folds, of which one takes less of the cache.
+    const T* equal_features(std::size_t l) const {
+        const MatrixView<const T>& x = lane_of(l).job->x;
+        const std::size_t row = x.cols * sizeof(T);
+        for (std::size_t m = 0; m < width_; ++m) {
+            const MatrixView<const T>& other = lane_of(m).job->x;
+            const T* const read = samples_[m].data;
+            if (m == l || read == nullptr || other.rows != x.rows || other.stride != x.stride) {
+                continue;
+            }
+            std::size_t r = 0;
+            while (read != x.data && r < x.rows &&
+                   std::memcmp(read + r * x.stride, x.data + r * x.stride, row) == 0) {
+                ++r;
+            }
+            if (read == x.data || r == x.rows) return read;
+        }
+        return x.data;
+    }
 
     /// Lanes without a network repeat the first one.
     const Lane<T>& lane_of(std::size_t l) const { return lanes_[l < lanes_.size() ? l : 0]; }

@@ -10,6 +10,7 @@
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
 #include "lanes/block.hpp"
+#include "lanes/manner.hpp"
 #include "propagation/cache_size.hpp"
 #include "propagation/scaling.hpp"
 #include "training/options.hpp"
@@ -149,6 +150,16 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
         by.velocity_holds_rate, by.uncorrected_epsilon,
         one_rate ? optimizer.learning_rate * options.rate_factor : 0.0);
     return key;
+}
+
+/// Whether a job may begin when others of its `lane_key` are in later epochs: a moving average has
+/// one number of steps in all lanes. Only those end early that say when.
+template <class T>
+bool may_follow(const TrainJob<T>& job, const Manner& by) {
+    const TrainOptions& options = job.options;
+    const bool one_rate =
+        options.schedule.kind == Schedule::Kind::kConstant && options.schedule.warm_up == 0;
+    return by.convergence && one_rate && options.ema == 0;
 }
 
 /// The factor of sums over a batch of this weight; 0 if no sample counts.

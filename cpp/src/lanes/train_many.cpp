@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "checks/checks.hpp"
 #include "fastmlp/trainer.hpp"
@@ -16,8 +17,9 @@
 namespace fastmlp {
 namespace {
 
-/// The jobs as one thread trains them: side by side where `lane_key` allows it, in order, or each
-/// by itself. Half a vector of networks is worth it.
+/// The jobs as one thread trains them: side by side where `lane_key` allows it, or each by itself.
+/// Half a vector of networks is worth it. Those that may follow others stay together, those first
+/// that learn slowly: they are probably trained for longer.
 template <class T>
 std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& jobs,
                                              const std::vector<Manner>& manners) {
@@ -32,9 +34,15 @@ std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& job
         }
         std::vector<std::size_t>& group = open[std::move(key)];
         group.push_back(i);
-        if (group.size() == lanes) units.push_back(std::exchange(group, {}));
+        if (group.size() == lanes && !may_follow(jobs[i], manners[i])) {
+            units.push_back(std::exchange(group, {}));
+        }
     }
     for (auto& [key, group] : open) {
+        std::stable_sort(group.begin(), group.end(), [&](std::size_t a, std::size_t b) {
+            const TrainOptions &one = jobs[a].options, &other = jobs[b].options;
+            return one.optimizer.learning_rate < other.optimizer.learning_rate;
+        });
         if (2 * group.size() >= lanes) {
             units.push_back(std::move(group));
         } else {
@@ -127,11 +135,15 @@ private:
         }
     }
 
-    void run(std::size_t i, bool caller) {
+    void run(std::size_t i, bool caller) { run(i, jobs_[i].options.first_epoch, caller); }
+
+    /// From an epoch on.
+    void run(std::size_t i, std::size_t epoch, bool caller) {
         try {
             if (ask(caller)) throw Interrupted();
             const TrainJob<T>& job = jobs_[i];
             TrainOptions options = job.options;
+            options.first_epoch = epoch;
             options.n_threads = 1;
             options.executor = nullptr;
             options.on_epoch = {};
@@ -143,9 +155,11 @@ private:
             check_content(*job.network, job.y);
             Features<T> x(job.x);
             x.is_scaled = job.is_scaled;
-            outcomes_[i].reports = train_by(by, *job.network, x, job.y, options);
+            const auto reports = train_by(by, *job.network, x, job.y, options);
+            outcomes_[i].reports.insert(outcomes_[i].reports.end(), reports.begin(), reports.end());
         } catch (...) {
             outcomes_[i].error = std::current_exception();
+            outcomes_[i].reports.clear();
         }
     }
 
@@ -168,7 +182,13 @@ private:
         try {
             if (ask(caller)) throw Interrupted();
             const auto asked = [this, caller] { return ask(caller); };
-            LaneGroup<T>(jobs_, manners_, unit, outcomes_, asked).run();
+            std::vector<std::pair<std::size_t, std::size_t>> left;
+            {
+                LaneGroup<T> group(jobs_, manners_, unit, outcomes_, asked);
+                group.run();
+                left = group.left();
+            }
+            for (const auto& [i, epoch] : left) run(i, epoch, caller);
         } catch (...) {
             for (const std::size_t i : unit) {
                 if (!outcomes_[i].error) outcomes_[i].error = std::current_exception();

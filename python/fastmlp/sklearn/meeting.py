@@ -16,6 +16,9 @@ import numpy as np
 
 from fastmlp.sklearn.plain_fits import PlainFit, lanes_of, train
 
+_MOST_VECTORS = 4
+"""Of fits that one thread trains in one call."""
+
 _here = threading.local()
 """The `meeting` of this thread, if it runs a task of one."""
 
@@ -64,6 +67,7 @@ class Meeting:
         self._python = threading.Lock()
         self._tasks: dict[Hashable, deque[Callable[[], None]]] = {}  # not begun, by their kind
         self._ends: SimpleQueue[bool] = SimpleQueue()  # of threads; false is a failure
+        self._training: set[int] = set()  # threads
         self._closed = False
 
     def add(self, task: Callable[[], None], kind: Hashable = None) -> None:
@@ -107,7 +111,7 @@ class Meeting:
             self._python.acquire()
 
     def train(self, fit: PlainFit) -> None:
-        """Train a fit, as soon as as many of its shape have come as are trained side by side.
+        """Train a fit, as soon as enough of its shape have come to be trained side by side.
 
         If no others can come any more, those that have are trained.
         """
@@ -115,12 +119,32 @@ class Meeting:
         groups: _Groups = _Groups() if key is None else _here.groups
         groups.setdefault(key, []).append(fit)
         while not fit.is_trained:
-            if len(groups[key]) < lanes and self._run_another(groups, lanes):
+            enough = self._enough(lanes)
+            if len(groups[key]) < enough and self._run_another(groups, lanes):
                 continue
+            thread = threading.get_ident()
             with self.computing():
+                self._training.add(thread)
                 train(groups.pop(key))
+                self._training.discard(thread)
         if fit.error is not None:
             raise fit.error
+
+    def _enough(self, lanes: int) -> int:
+        """Return how many fits are trained in one call.
+
+        Some vectors of them, so that later ones take the lanes of those that end early. But at the
+        end each thread gets its share, and if no other one is training they all wait for this one.
+        """
+        threads = len(self._groups)
+        if lanes == 1 or (threads > 1 and not self._training):
+            return lanes
+        return max(lanes, min(_MOST_VECTORS * lanes, self._coming() // (2 * threads)))
+
+    def _coming(self) -> int:
+        """Return how many fits are not being trained yet."""
+        begun = sum(groups.waiting() for groups in self._groups)
+        return begun + sum(map(len, self._tasks.values()))
 
     def _work(self, groups: _Groups) -> None:
         """Run tasks until there are none."""
@@ -150,8 +174,7 @@ class Meeting:
             raise Closed
         # One lane takes as long as all. A fit by itself takes about twice its share of it, but then
         # all threads have one.
-        coming = sum(map(len, self._tasks.values())) + sum(g.waiting() for g in self._groups)
-        is_few = 2 * coming < lanes * len(self._groups)
+        is_few = 2 * self._coming() < lanes * len(self._groups)
         is_full = groups.waiting() >= self._most_waiting or _is_deep()
         if is_few or is_full or _here.kind not in self._tasks:
             return False
