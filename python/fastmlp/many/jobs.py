@@ -2,7 +2,7 @@
 
 A network that nothing follows is trained in one call of the core. Otherwise each round is a call of
 one epoch for all networks, with the steps of their own ``fit``, and then the work that their
-`FitLoop` does after it.
+`FitLoop` does after it. Over 400 lines, as a job has all that belongs to the training of a network.
 """
 
 from collections.abc import Callable, Sequence
@@ -129,6 +129,8 @@ class Job:
         That of its last epoch.
     outcome : History or DivergenceError
         Once the training ended.
+    like : Job
+        One before it that is the same but for its network, if there is one.
     """
 
     network: Network
@@ -147,6 +149,7 @@ class Job:
     loop: FitLoop | None = None
     report: EpochReport | None = None
     outcome: Outcome | None = None
+    like: "Job | None" = None
 
     def __len__(self) -> int:
         return len(self.samples) if self.rows is None else len(self.rows)
@@ -156,6 +159,21 @@ class Job:
         """Whether there is work after each epoch."""
         options = self.options
         return bool(options.callbacks or options.checkpoint or options.plateau or self.held_out)
+
+    @property
+    def has_nothing_of_its_own(self) -> bool:
+        """Whether the job of another network with the same layers and options would be the same."""
+        options = self.options
+        by_seed = options.validation_fraction is not None
+        return not (by_seed or options.plateau or options.checkpoint)
+
+    def of_another(self, network: Network, model: Model, before: tuple[Any, ...]) -> "Job":
+        """Return the same job of another network."""
+        job = Job(
+            network, model, self.options, self.samples, self.weight, None, self.held_out, {}, False
+        )
+        job.before, job.like = before, self
+        return job
 
     def part(self) -> CheckedSamples:
         """Return a copy of the samples it trains on."""
@@ -176,6 +194,12 @@ class Job:
         """Make the settings for the core, and check the batches of each epoch."""
         optimizer = self.options.optimizer
         if isinstance(optimizer, LBFGS):
+            return
+        if self.like is not None:
+            settings = self.settings = self.like.settings
+            self.X = self.like.X
+            assert settings is not None
+            self.model.core.check_batches(len(self.samples), self.weight, None, settings)
             return
         rows = len(self)
         kind = id(optimizer), rows
