@@ -244,6 +244,9 @@ _BY_NAME: Final[dict[str, type[Optimizer | LBFGS]]] = {
     "lbfgs": LBFGS,
 }
 
+_DEFAULTS: Final = {name: kind() for name, kind in _BY_NAME.items()}
+"""One of each for all networks, as they never change."""
+
 _OF_BATCHES: Final = tuple(name for name in _BY_NAME if name != "lbfgs")
 
 
@@ -266,7 +269,7 @@ def read_optimizer(
     if isinstance(optimizer, Optimizer) and type(optimizer) is not Optimizer:
         return optimizer
     if isinstance(optimizer, str):
-        return _BY_NAME[_validation.choice(argument, optimizer, names)]()
+        return _DEFAULTS[_validation.choice(argument, optimizer, names)]
     kinds = [_BY_NAME[name].__name__ for name in names]
     raise TypeError(
         f"{argument} must be an {', '.join(kinds[:-1])} or {kinds[-1]}, or the name of one, "
