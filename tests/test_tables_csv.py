@@ -541,3 +541,27 @@ def test_reading_leaves_the_memory_pool_of_pyarrow(tmp_path):
     assert pyarrow.default_memory_pool().backend_name == before.backend_name
     assert pyarrow.system_memory_pool().bytes_allocated() == 0
     assert pyarrow.total_allocated_bytes() == bytes_before
+
+
+@pytest.mark.usefixtures("engine")
+def test_rows_that_repeat_the_names_are_left_out(table):
+    rows = [f"{i},{i / 4},x {i % 3},c2" for i in range(50)]
+    header = 'size, b ,"x 1",c2'
+    text = "\n".join([header, *rows[:20], "size,b,x 1,c2", *rows[20:40], header, *rows[40:]])
+    expected, found = table("\n".join([header, *rows])), table(text + "\n", "put together.csv")
+    assert plain(found) == plain(expected)
+    assert found.columns["b"].dtype == np.float64
+    assert found.columns["x 1"].codes.max() == 2
+    assert found.notes == ["line 22 repeats the names of the columns: 2 such rows are left out"]
+    assert [found.locate(row) for row in (0, 19, 20, 39, 40, 49)] == [
+        "line 2", "line 21", "line 23", "line 42", "line 44", "line 53"
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="line 22 repeats the names of the columns: leave it out"):
+        table(text, complete=True)
+    assert isinstance(table(text, words={"b"}).columns["b"], Text)
+
+
+def test_a_row_with_some_of_the_names_is_one(table):
+    found = table("a,b\n1,x\na,x\n2,b\n")
+    assert plain(found) == {"a": ["1", "a", "2"], "b": ["x", "x", "b"]}
+    assert found.notes == []

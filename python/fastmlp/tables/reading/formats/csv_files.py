@@ -18,6 +18,7 @@ from fastmlp.tables.reading.formats import opening
 from fastmlp.tables.reading.formats.csv_by_pyarrow import Skipped, by_pyarrow, pyarrow_csv
 from fastmlp.tables.reading.formats.dialect import Dialect, sniff, unique_names
 from fastmlp.tables.reading.formats.opening import Content
+from fastmlp.tables.reading.formats.repeated_names import leave_out_names
 from fastmlp.tables.reading.known import NOTHING, Known
 from fastmlp.tables.reading.table import Column, Table, Text
 
@@ -55,6 +56,7 @@ def read_csv(source: str, content: Content, known: Known) -> Table:
     table.unnamed = {new for new, old in zip(names, dialect.names, strict=True) if not old}
     table.locate = lambda row: f"line {_line_of(content, start, dialect, len(names), row)}"
     _check(table, skipped, content, start, dialect, complete=known.complete)
+    leave_out_names(table, dialect.names, known.words, complete=known.complete)
     content.release()
     return table
 
