@@ -86,16 +86,27 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
            batch_fits_in_lanes(network, lanes, std::min(options.batch_size, rows));
 }
 
-/// Whether nothing of a job is refused, which happens where it is trained by itself.
+/// Whether two jobs have the same targets, for the same loss: what they contain is valid for both.
 template <class T>
-bool is_valid(const TrainJob<T>& job) {
+bool has_targets_of(const TrainJob<T>& job, const TrainJob<T>& other) {
+    const Targets<T>&own = job.y, &its = other.y;
+    return own.values.data == its.values.data && own.values.cols == its.values.cols &&
+           own.values.stride == its.values.stride && own.labels == its.labels &&
+           own.weights == its.weights && own.rows == its.rows &&
+           job.network->loss() == other.network->loss();
+}
+
+/// Whether nothing of a job is refused, which happens where it is trained by itself. That of
+/// `valid`, if it is not null, is known not to be.
+template <class T>
+bool is_valid(const TrainJob<T>& job, const TrainJob<T>* valid) {
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
     try {
         check_trainable(network);
         check_features<T>(network.features(), job.x);
         check_targets(network, job.y, job.x.rows);
-        check_content(network, job.y);
+        if (!valid || !has_targets_of(job, *valid)) check_content(network, job.y);
         check_options(samples_of(job), network.epoch(), options);
         for (std::size_t i = 0; options.rows && i < options.row_count; ++i) {
             if (options.rows[i] >= job.x.rows) return false;
@@ -111,9 +122,11 @@ bool is_valid(const TrainJob<T>& job) {
 }
 
 /// Equal for jobs that may be trained side by side; empty for one that must be trained by itself.
+/// Another one, `valid`, has a key already, unless it is null.
 template <class T>
-std::string lane_key(const TrainJob<T>& job, const Conventions& by = {}) {
-    if (!suits_lanes(job, by) || !is_valid(job)) return {};
+std::string lane_key(const TrainJob<T>& job, const Conventions& by = {},
+                     const TrainJob<T>* valid = nullptr) {
+    if (!suits_lanes(job, by) || !is_valid(job, valid)) return {};
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
     const Optimizer& optimizer = options.optimizer;

@@ -26,12 +26,14 @@ std::vector<std::vector<std::size_t>> divide(const std::vector<TrainJob<T>>& job
     const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
     std::vector<std::vector<std::size_t>> units;
     std::unordered_map<std::string, std::vector<std::size_t>> open;
+    const TrainJob<T>* valid = nullptr;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        std::string key = lanes > 1 ? lane_key(jobs[i], manners[i]) : std::string();
+        std::string key = lanes > 1 ? lane_key(jobs[i], manners[i], valid) : std::string();
         if (key.empty()) {
             units.push_back({i});
             continue;
         }
+        valid = &jobs[i];
         std::vector<std::size_t>& group = open[std::move(key)];
         group.push_back(i);
         if (group.size() == lanes && !may_follow(jobs[i], manners[i])) {
