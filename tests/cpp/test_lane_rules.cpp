@@ -193,6 +193,33 @@ void refused() {
     }
 }
 
+template <class T>
+bool fits(std::size_t features, std::size_t nodes, std::size_t batch) {
+    const Layers layers{{nodes, kRelu}, {2, kIdentity}};
+    return fits_in_lanes(Network<T>(features, layers, Loss::kMeanSquaredError, 7), batch);
+}
+
+/// Limits of the parameters' bytes, of those of a row, and of batches.
+void sizes() {
+    CHECK(fits<float>(8, 32, 1));    // 1,416 bytes
+    CHECK(!fits<float>(20, 24, 1));  // 2,216 bytes
+    CHECK(fits<float>(20, 24, 2));
+    CHECK(fits<float>(60, 32, 200));   // 8,072 bytes
+    CHECK(!fits<float>(61, 32, 200));  // 8,200 bytes
+    CHECK(fits<double>(20, 24, 32));
+    CHECK(!fits<double>(30, 32, 32));
+    CHECK(fits<float>(80, 16, 2));  // 320 bytes a row
+    CHECK(!fits<float>(81, 16, 31));
+    CHECK(fits<float>(81, 16, 32));
+    CHECK(!fits<float>(100, 16, 200));  // 6,600 bytes of parameters
+    CHECK(fits<double>(64, 8, 200));
+    CHECK(!fits<double>(65, 8, 200));
+    const CacheSizes small{.l2 = 16 * 1024};
+    assume_cache_sizes(&small);
+    CHECK(!fits<float>(30, 16, 32) || kernels::active_table<float>().in_lanes.lanes == 1);
+    assume_cache_sizes(nullptr);
+}
+
 void following() {
     Case plain = case_of({{12, kTanh}, {kOutputs, kIdentity}});
     Manner ends, never;
@@ -215,6 +242,7 @@ int main() {
     samples();
     networks();
     refused();
+    sizes();
     following();
     return check::report();
 }

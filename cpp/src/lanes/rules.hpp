@@ -22,18 +22,25 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
-/// Whether a whole vector of networks stays in the L2 cache. Each block of rows goes through their
-/// parameters: beyond this size lanes are slower (32-32-32-32-2 takes as long as by itself). Many
-/// features leave few rows to a block (300-16-2 would take twice as long): of more than 320 bytes
-/// of them, all arrays of a step count.
+/// Whether networks of this size are quicker in lanes, in batches of this size. Each block of rows
+/// goes through the parameters of a whole vector of networks, which have to stay in the L2 cache;
+/// and beyond 8 KiB each, one network fills its vectors about as well (measured: 10-32-32-3
+/// of float32 is quicker in lanes, 70-32-2 is not; of float64 20-24-1 is, 30-32-1 is not).
+/// Many features make rows long to transpose, which does not pay in small batches (60-8-2 of
+/// float64 is as quick in lanes, 100-8-2 in batches of 4 takes 1.1 times as long). A step of one
+/// sample has kernels of its own, which only the smallest networks leave room to beat.
 template <class T>
-bool fits_in_lanes(const Network<T>& network, const Optimizer& optimizer, bool averages) {
-    constexpr std::size_t kFew = 320;
-    const std::size_t l2 = cache_sizes().l2;
-    const std::size_t bytes =
-        network.layout().size() * kernels::active_table<T>().in_lanes.lanes * sizeof(T);
-    if (network.features() * sizeof(T) <= kFew) return bytes <= l2 * 3 / 16;
-    return bytes * (2u + optimizer.has_first() + optimizer.has_second() + averages) <= l2 / 4;
+bool fits_in_lanes(const Network<T>& network, std::size_t batch) {
+    constexpr std::size_t kMost = 8192, kMostOfOneSample = 1536;
+    constexpr std::size_t kFewFeatures = 320, kMostFeatures = 512;
+    constexpr std::size_t kMostOfManyFeatures = 6144, kLargeBatch = 32;
+    const std::size_t bytes = network.layout().size() * sizeof(T);
+    const std::size_t features = network.features() * sizeof(T);
+    const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
+    if (bytes * lanes > cache_sizes().l2 * 3 / 16) return false;
+    if (batch == 1) return bytes <= kMostOfOneSample;
+    if (features <= kFewFeatures) return bytes <= kMost;
+    return features <= kMostFeatures && bytes <= kMostOfManyFeatures && batch >= kLargeBatch;
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -72,6 +79,7 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
     const Network<T>& network = *job.network;
     const TrainOptions& options = job.options;
     const std::size_t rows = samples_of(job), lanes = kernels::active_table<T>().in_lanes.lanes;
+    const std::size_t batch = std::min(options.batch_size, rows);
     const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && rows > 0 &&
                             (job.is_scaled || !network.input_scaling());
     const bool plain_network = network.heads().empty() && !has_constant_output(network) &&
@@ -82,8 +90,7 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
         std::all_of(network.layers().begin(), network.layers().end(),
                     [](const Layer& layer) { return layer.nodes <= kWidestInLanes; });
     return plain_data && plain_network && plain_options && narrow &&
-           fits_in_lanes(network, options.optimizer, options.ema > 0) &&
-           batch_fits_in_lanes(network, lanes, std::min(options.batch_size, rows));
+           fits_in_lanes(network, batch) && batch_fits_in_lanes(network, lanes, batch);
 }
 
 /// Whether two jobs have the same targets, for the same loss: what they contain is valid for both.
