@@ -478,6 +478,23 @@ def test_names_of_excel_are_no_title(tmp_path):
         assert not table.notes
 
 
+def test_a_sheet_of_one_row_is_no_table_of_excel(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["Prices of 2024"])
+    book.save(path := tmp_path / "data.xlsx")
+    with pytest.raises(DataError, match="no sheet has rows below a header"):
+        read(path)
+    sheet = book.create_sheet("data")
+    for row in (["a", "b"], [1.5, "x"], [2.5, "y"]):
+        sheet.append(row)
+    book.save(path)
+    table = read(path)
+    assert plain(table) == {"a": [1.5, 2.5], "b": ["x", "y"]}
+    assert table.notes == ["of 2 sheets 'data' is read"]
+
+
 def test_excel_names_the_extra(save, monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     assert_refused(save(b"\xd0\xcf\x11\xe0" + bytes(600), "a.xls"), r"pip install 'fastmlp\[tables")

@@ -121,7 +121,7 @@ def _table(source: str, columns: dict[str, list[Any]]) -> Table:
 
 
 def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Table:
-    """Read the first sheet of a workbook that is not empty; `expected` are names of columns.
+    """Read the first sheet of a workbook that has rows; `expected` are names of columns.
 
     Raises
     ------
@@ -135,12 +135,12 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = ((name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names)
-        name, rows = next(((n, r) for n, r in sheets if r), ("", []))
+        filled = ((n, [row for row in r if any(cell != "" for cell in row)]) for n, r in sheets)
+        name, rows = next(((n, r) for n, r in filled if len(r) > 1), ("", []))
     except Exception as error:  # noqa: BLE001  (it has many exception types)
         raise DataError(f"{source}: not a workbook of Excel: {error}") from None
-    rows = [row for row in rows if any(cell != "" for cell in row)]
-    if len(rows) < 2:
-        raise DataError(f"{source}: there are no rows below the header")
+    if not rows:
+        raise DataError(f"{source}: no sheet has rows below a header")
     first = [list(map(_name_of, row)) for row in rows[:_FIRST_ROWS]]
     width = len(rows[0])
     titles = count_titles(first, width, expected)
