@@ -15,6 +15,7 @@ import pytest
 import fastmlp as fm
 import fastmlp.tables.reading.formats.arrow_files
 from fastmlp.errors import DataError
+from fastmlp.tables.reading.formats import excel_errors
 from fastmlp.tables.reading.frames import from_array
 from fastmlp.tables.reading.known import Known
 from fastmlp.tables.reading.read import read
@@ -476,6 +477,40 @@ def test_names_of_excel_are_no_title(tmp_path):
         table = read(path)
         assert (next(iter(table.columns)), len(table)) == ("a", len(rows) - 1)
         assert not table.notes
+
+
+def test_formulas_without_values_are_told(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["a", "b", "c"], [1, "=A2*2", '=IF(A2>1,"x",A3)'], [2, "=A3*2", 3], [3, 4.5, 4]):
+        book.active.append(row)
+    book.save(path := tmp_path / "data.xlsx")
+    table = read(path)
+    assert plain(table) == {"a": [1.0, 2.0, 3.0], "b": [None, None, 4.5], "c": [None, 3.0, 4.0]}
+    end = "taken as empty; open the file in Excel and save it"
+    assert table.notes == [
+        f"column 'b': 2 cells are formulas without a value, such as B2: {end}",
+        f"column 'c': 1 cell is a formula without a value, such as C2: {end}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ('<c r="C2"><f>A2</f></c>', 1),
+        ('<c r="C2" s="1"><f t="shared" si="0"/><v></v></c>', 1),
+        ('<x:c r="C2"><x:f>A2</x:f><x:v/></x:c>', 1),
+        ('<c r="C2" t="str"><f>""</f><v></v></c>', 0),
+        ('<c r="C2"><f>A2</f><v>7</v></c>', 0),
+        ('<c r="C2" s="1"/>', 0),
+        ('<c r="E2"><f>A2</f></c>', 0),  # in no column of the table
+    ],
+)
+def test_cells_of_excel_that_are_formulas(monkeypatch, cell, count):
+    xml = f'<row r="2"><c r="A2"><v>7</v></c>{cell}<c r="D2"><v>1</v></c></row>'
+    monkeypatch.setattr(excel_errors, "_xml_of", lambda *_: xml.encode())
+    assert len(excel_errors.error_notes(b"", "s", ["b", "c", "d"], 1)) == count
 
 
 def test_a_sheet_of_one_row_is_no_table_of_excel(tmp_path):

@@ -1,4 +1,4 @@
-"""The cells of a workbook that are errors such as #DIV/0!, which its reader gives as empty ones."""
+"""The cells of a workbook that its reader gives as empty: errors, and formulas without a value."""
 
 import io
 import re
@@ -14,13 +14,18 @@ from fastmlp.data._text import counted
 _CELL: Final = re.compile(
     rb'<(?:\w+:)?c\b([^<>]*\bt="e"[^<>]*)>(?:(?!</?(?:\w+:)?c\b).)*?<(?:\w+:)?v>([^<]*)<', re.DOTALL
 )
+# A formula whose value is an empty text has t="str". Other programs than Excel may write no values.
+_FORMULA: Final = re.compile(
+    rb'<(?:\w+:)?c\b((?:(?!\bt="str")[^<>/])*)><(?:\w+:)?f\b[^<>]*(?:/>|>[^<]*</(?:\w+:)?f>)'
+    rb"(?:<(?:\w+:)?v>\s*</(?:\w+:)?v>|<(?:\w+:)?v\s*/>)?</(?:\w+:)?c>"
+)
 _PLACE: Final = re.compile(rb'\br="([A-Z]{1,3})([1-9]\d*)"')
 _OF_SHEET: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _LETTERS: Final = 26
 
 
 def error_notes(data: bytes, sheet: str, names: Sequence[str], first: int) -> list[str]:
-    """Return a note for each column of an .xlsx workbook that has errors; of others none.
+    """Return a note for each column of an .xlsx workbook that has such cells; of others none.
 
     Parameters
     ----------
@@ -33,28 +38,44 @@ def error_notes(data: bytes, sheet: str, names: Sequence[str], first: int) -> li
     first : int
         The number of the first in the sheet.
     """
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    for place, text, column in _errors(_xml_of(data, sheet)):
-        found[column - first].append(f"{text} in {place}")
-    return [
-        f"column {brief(names[j])}: {counted(len(places), 'cell')} "
-        f"{'is an error' if len(places) == 1 else 'are errors'} of Excel, such as {places[0]}: "
-        "taken as empty"
-        for j, places in sorted(found.items())
-        if 0 <= j < len(names)
-    ]
+    xml, notes = _xml_of(data, sheet), []
+    if b't="e"' in xml:
+        for name, found in _by_column(_CELL, xml, names, first):
+            error, count = found[0][2].decode(errors="replace"), counted(len(found), "cell")
+            what = "is an error" if len(found) == 1 else "are errors"
+            notes.append(
+                f"column {brief(name)}: {count} {what} of Excel, such as {error} in "
+                f"{_place(found[0])}: taken as empty"
+            )
+    has_formulas = b"<f" in xml or b":f" in xml
+    for name, found in _by_column(_FORMULA, xml, names, first) if has_formulas else ():
+        count = counted(len(found), "cell")
+        what = "is a formula" if len(found) == 1 else "are formulas"
+        notes.append(
+            f"column {brief(name)}: {count} {what} without a value, such as {_place(found[0])}: "
+            "taken as empty; open the file in Excel and save it"
+        )
+    return notes
 
 
-def _errors(xml: bytes) -> Iterator[tuple[str, str, int]]:
-    """Yield the place of each error, its text, and the number of its column."""
-    if b't="e"' not in xml:
-        return
-    for match in _CELL.finditer(xml):
+def _by_column(
+    pattern: re.Pattern[bytes], xml: bytes, names: Sequence[str], first: int
+) -> Iterator[tuple[str, list[re.Match[bytes]]]]:
+    """Yield the columns that have cells of a pattern, and these."""
+    found: defaultdict[int, list[re.Match[bytes]]] = defaultdict(list)
+    for match in pattern.finditer(xml):
         if place := _PLACE.search(match[1]):
             number = 0
             for letter in place[1]:
                 number = _LETTERS * number + letter - ord("A") + 1
-            yield (place[1] + place[2]).decode(), match[2].decode(errors="replace"), number - 1
+            found[number - 1 - first].append(match)
+    yield from ((names[j], found[j]) for j in sorted(found) if 0 <= j < len(names))
+
+
+def _place(cell: re.Match[bytes]) -> str:
+    place = _PLACE.search(cell[1])
+    assert place is not None
+    return (place[1] + place[2]).decode()
 
 
 def _xml_of(data: bytes, sheet: str) -> bytes:
