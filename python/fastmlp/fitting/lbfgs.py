@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from fastmlp._extras import require
 from fastmlp.errors import ConvergenceWarning, DivergenceError
+from fastmlp.fitting.epochs import TrainedEpoch
 from fastmlp.fitting.held_out import HeldOut
-from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.objective import ObjectiveOfRanks
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.history import History, StopReason

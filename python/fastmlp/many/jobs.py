@@ -18,10 +18,11 @@ from fastmlp.data._raw import RawRows
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback
+from fastmlp.fitting.epochs import history_of
 from fastmlp.fitting.fit import checkpoint_file, fit_loop
 from fastmlp.fitting.held_out import HeldOut, read_held_out, split_rows
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
-from fastmlp.fitting.loop import FitLoop, history_of
+from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions
 from fastmlp.fitting.resuming import resume
 from fastmlp.fitting.standardize import learn_from

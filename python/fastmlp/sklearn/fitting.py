@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.data._sparse import is_sparse
 from fastmlp.fitting.callbacks import read_callbacks
-from fastmlp.fitting.loop import FitLoop, TrainedEpoch
+from fastmlp.fitting.epochs import TrainedEpoch
+from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
 from fastmlp.network import model_of

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp.fitting.loop import TrainedEpoch
+from fastmlp.fitting.epochs import TrainedEpoch
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.fitting.loop import TrainedEpoch
+from fastmlp.fitting.epochs import TrainedEpoch
 from fastmlp.model.model import CoreReport, TrainOptions
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn import losses
