@@ -6,6 +6,13 @@
 namespace fastmlp::kernels {
 namespace {
 
+/// From this many bytes on, a panel of weights is read from the second-level cache again for every
+/// tile, and prefetched (1024-1024-1024-10, batch 512: a step is 5 % faster with 2 MiB of it).
+constexpr std::size_t kBeyondFirstCache = std::size_t{64} << 10;
+
+/// How many rows of the panel ahead of their use.
+constexpr std::size_t kDepthAhead = 8;
+
 template <class S>
 struct ProductArgs {
     std::size_t first_k, count_k;
@@ -18,6 +25,13 @@ struct ProductArgs {
     const Scalar<S>* nodes;
     std::size_t ldn;
 };
+
+template <class S, int Vectors>
+FASTMLP_INLINE void prefetch_vectors(const Scalar<S>* p) {
+    constexpr std::size_t kLine = 64 / sizeof(Scalar<S>);
+    FASTMLP_UNROLL
+    for (std::size_t j = 0; j < Vectors * S::kLanes; j += kLine) __builtin_prefetch(p + j);
+}
 
 template <class S, int Rows, int Vectors>
 __attribute__((noinline)) void product_tile(const Scalar<S>* const* a, const ProductArgs<S>& p) {
@@ -35,7 +49,11 @@ __attribute__((noinline)) void product_tile(const Scalar<S>* const* a, const Pro
     for (int i = 0; i < Rows; ++i) row[i] = a[i] + p.first_k;
     const Scalar<S>* w = p.w;
     const std::size_t ldw = p.ldw;
+    const bool is_far = p.count_k * Vectors * sizeof(Reg<S>) > kBeyondFirstCache;
     for (std::size_t k = 0, count = p.count_k; k < count; ++k, w += ldw) {
+        if constexpr (Rows > 1 && Vectors > 1) {
+            if (is_far) prefetch_vectors<S, Vectors>(w + kDepthAhead * ldw);
+        }
         Reg<S> b[Vectors];
         FASTMLP_UNROLL
         for (int j = 0; j < Vectors; ++j) {
