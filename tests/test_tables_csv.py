@@ -565,3 +565,7 @@ def test_a_row_with_some_of_the_names_is_one(table):
     found = table("a,b\n1,x\na,x\n2,b\n")
     assert plain(found) == {"a": ["1", "a", "2"], "b": ["x", "x", "b"]}
     assert found.notes == []
+
+
+def test_a_word_of_an_only_column_may_be_its_name(table):
+    assert plain(table("word\nthe\nword\n", complete=True)) == {"word": ["the", "word"]}

@@ -513,6 +513,18 @@ def test_cells_of_excel_that_are_formulas(monkeypatch, cell, count):
     assert len(excel_errors.error_notes(b"", "s", ["b", "c", "d"], 1)) == count
 
 
+def test_a_workbook_that_only_its_reader_takes_has_no_notes(tmp_path):
+    pytest.importorskip("python_calamine")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, 2], [2, "=A2"]):
+        book.active.append(row)
+    book.save(path := tmp_path / "data.xlsx")
+    data = path.read_bytes().replace(b"worksheets/sheet1.xml", b"worksheets/sheet2.xml", 1)
+    path.write_bytes(data)  # the name in front of the sheet, which is not that of the directory
+    assert read(path).notes == []
+
+
 def test_a_sheet_of_one_row_is_no_table_of_excel(tmp_path):
     pytest.importorskip("python_calamine")
     openpyxl = pytest.importorskip("openpyxl")

@@ -496,6 +496,20 @@ def test_a_wrong_mark_in_few_cells_makes_only_these_missing(write):
     assert ["'22,50' is no number" in note for note in model.notes] == [True]
 
 
+def test_a_wrong_mark_beside_thousands_makes_only_it_missing():
+    texts = [f"{i * 7.25:,.2f}" if i % 2 else f"{i * 90:,}" for i in range(500)]
+    model = fitted({"a": [*texts, "4,99"], "y": np.arange(501.0)}, "y")
+    assert [column.kind for column in model.columns] == ["number"]
+    assert ["'4,99' is no number" in note for note in model.notes] == [True]
+
+
+def test_lists_whose_numbers_stand_in_pairs_leave_the_mark_open(write):
+    rows = [f"{i % 9 + 1},{i + 500};{i % 9 + 1},{i + 10},{i + 300}" for i in range(80)]
+    table = read(write("a.csv", "p;q", *rows))
+    (note,) = table.notes
+    assert note.startswith("the mark in 1,500 may be a decimal mark or separate thousands")
+
+
 def test_a_target_of_two_marks_is_refused():
     y = with_marks(np.arange(200) / 8, slice(0, None, 2))
     with pytest.raises(DataError, match=r"the target 'y' .*holds numbers with another .* '0,0':"):

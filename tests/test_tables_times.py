@@ -267,3 +267,40 @@ def test_days_have_no_time_zone():
         warnings.simplefilter("error")
         model.predict({"t": [f"{day}T00:00Z" for day in days]})
         model.predict({"t": np.array(days, "M8[ns]")})
+
+
+def test_no_times_have_no_time_zone(of_moments):
+    pd = pytest.importorskip("pandas")
+    _, model = of_moments
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for times in ([], [pd.NaT, pd.NaT]):
+            table = {"t": pd.Series(times, dtype="datetime64[ns, UTC]")}
+            assert len(model.predict(table)) == len(times)
+
+
+def test_the_example_of_a_time_zone_is_a_time():
+    pd = pytest.importorskip("pandas")
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": HOURS, "y": np.arange(120.0)}, "y")
+    with pytest.warns(UserWarning, match="'2020-01-02T00:00:00.0*' has a time zone"):
+        model.predict({"t": pd.Series([pd.NaT, pd.Timestamp("2020-01-02", tz="UTC")])})
+
+
+def test_times_of_numbers_in_utc_are_told_so():
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": of_pandas("UTC"), "y": np.arange(120.0)}, "y")
+    assert model.columns[0].how.endswith("hour (in UTC)")
+
+
+def test_files_of_two_formats_have_one_time_zone(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet  # noqa: PLC0415
+
+    moments = pa.table({"t": pa.array(HOURS, pa.timestamp("us", "UTC")), "y": range(120)})
+    parquet.write_table(moments, tmp_path / "0.parquet")
+    rows = [f"{time.isoformat()}Z,{i}" for i, time in enumerate(HOURS)]
+    (tmp_path / "1.csv").write_text("\n".join(["t,y", *rows]))
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(tmp_path, "y")
+    assert model.notes == ()
+    assert "in UTC" in model.columns[0].how

@@ -24,11 +24,12 @@ def zones_of(table: Table, name: str) -> dict[str, str]:
     if column.dtype.kind != "M":
         return {}
     times = column[:]
-    are_moments = (times != times.astype("M8[D]")) & ~np.isnat(times)
-    if not are_moments.any() and name not in table.zoned:
+    known = ~np.isnat(times)
+    are_moments = known & (times != times.astype("M8[D]"))
+    some = are_moments if are_moments.any() or name not in table.zoned else known
+    if not some.any():
         return {}
-    first = str(times[int(are_moments.argmax())])
-    return {UTC: first} if name in table.zoned else {LOCAL: first}
+    return {UTC if name in table.zoned else LOCAL: str(times[int(some.argmax())])}
 
 
 def of_zones(kind: Kind, zones: Mapping[str, str]) -> Kind:
@@ -37,9 +38,14 @@ def of_zones(kind: Kind, zones: Mapping[str, str]) -> Kind:
         return kind
     if len(zones) > 1:
         cells = f"{brief(zones[UTC])} and {brief(zones[LOCAL])}"
-        return replace(kind, unit=None, reason=f"{kind.reason}; {ZONES}{cells}")
+        return replace(kind, unit=None, reason=_joined("; ", kind.reason, f"{ZONES}{cells}"))
     unit = next(iter(zones))
-    return replace(kind, unit=unit, reason=f"{kind.reason}, in UTC" if unit == UTC else kind.reason)
+    reason = _joined(", ", kind.reason, "in UTC" if unit == UTC else "")
+    return replace(kind, unit=unit, reason=reason)
+
+
+def _joined(between: str, *parts: str) -> str:
+    return between.join(filter(None, parts))
 
 
 def zone_note(table: Table, name: str, trained: str | None) -> str:

@@ -128,11 +128,17 @@ def is_thousands(cell: str, decimal: str) -> bool:
 
 
 def has_thousands(values: Sequence[str], decimal: str) -> bool:
-    """Return whether some cells are thousands, such as 1,500, which might have decimals, too."""
-    return any(
-        is_thousands(cell, decimal) and not math.isnan(number(cell, "," if decimal == "." else "."))
-        for cell in map(example, Strings.of(values).layouts)
-    )
+    """Return whether some cells are thousands, such as 1,500, which might have decimals, too.
+
+    They have none where other cells have the decimal mark: beside 4.99, 1,500 is a thousand.
+    """
+    other = "," if decimal == "." else "."
+    found = list(map(example, Strings.of(values).layouts))
+    marked = [cell for cell in found if decimal in cell and not is_thousands(cell, other)]
+    thousands = [cell for cell in found if is_thousands(cell, decimal)]
+    if not all(math.isnan(number(cell, decimal)) for cell in marked):
+        return False
+    return not all(math.isnan(number(cell, other)) for cell in thousands)
 
 
 def numbers(values: Sequence[str], decimal: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

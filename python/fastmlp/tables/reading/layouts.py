@@ -160,6 +160,15 @@ class Strings(Sequence[str]):
         found, numbers = self._numbered
         return self[int((numbers == found.index(layout)).argmax())]
 
+    def place_of(self, text: str) -> int | None:
+        """Return the place of the first that is equal to a text, not empty; None if none is."""
+        wanted = np.frombuffer(text.encode(errors="surrogatepass"), np.uint8)
+        places = np.flatnonzero(np.diff(self._ends) == len(wanted))
+        if not len(places):
+            return None
+        equal = (self._matrix(places) == wanted).all(axis=1)
+        return int(places[equal.argmax()]) if equal.any() else None
+
     def alike(self, layouts: Iterable[str]) -> Iterator[Alike]:
         """Yield the cells of each of some layouts."""
         found, numbers = self._numbered

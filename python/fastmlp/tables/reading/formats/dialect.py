@@ -30,6 +30,8 @@ _COMMA_NUMBER: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _POINT_NUMBER: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 _OPEN_NUMBER: Final = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}", re.ASCII)
 """A number whose mark separates thousands or decimals, such as 1,000."""
+_IN_PAIRS: Final = re.compile(r"[+-]?\d{1,2}(,\d\d)+,\d{3}", re.ASCII)
+"""A number as in India, or a list."""
 _NUMBERS: Final = re.compile(r"[+-]?[\d.]+(, ?[+-]?[\d.]+){2,}", re.ASCII)
 _MARK: Final = re.compile(r"[.,]")
 _NUMBERED: Final = re.compile(r"column \d+", re.ASCII)
@@ -417,7 +419,8 @@ def _find_decimal(dialect: Dialect, rows: list[Row], known: Known) -> None:
         if separates and votes > 0:
             dialect.notes.append("commas within quoted numbers are read as decimal marks")
     elif commas or points:
-        guess = "," if len(commas) > len(points) and not separates else "."
+        are_decimals = len(commas) > len(points) and not found.in_pairs
+        guess = "," if are_decimals and not separates else "."
         dialect.decimal, dialect.certainty = known.decimal or guess, "guessed"
         if known.decimal is None and not separates:
             dialect.notes.append(found.note(guess))
@@ -436,12 +439,15 @@ class Evidence:
         reading; if there are none, from separators such as those of 1,234,567.
     clear_points : int
         How many numbers have a point that cannot separate thousands.
+    in_pairs : bool
+        Whether some digits stand in pairs, as in 1,00,000, which may be a list.
     commas, points : list of str
         The numbers with one comma, or one point.
     """
 
     votes: int
     clear_points: int
+    in_pairs: bool
     commas: list[str]
     points: list[str]
 
@@ -462,7 +468,8 @@ class Evidence:
             votes = _grouped(bare, ",") - _grouped(bare, ".")
         points = [text for text in marked if _POINT_NUMBER.fullmatch(text)]
         commas = [text for text in marked if _COMMA_NUMBER.fullmatch(text)]
-        return cls(votes, clear_points, commas, points)
+        in_pairs = any(map(_IN_PAIRS.fullmatch, bare))
+        return cls(votes, clear_points, in_pairs, commas, points)
 
     def note(self, decimal: str) -> str:
         """Return the note that a mark may be another one, if a comma or point leaves it open."""
@@ -490,7 +497,8 @@ def _is_clear(text: str) -> bool:
 
 def _grouped(texts: list[str], decimal: str) -> int:
     """Count the numbers with several marks, such as 1,234,567, which leave one decimal mark."""
-    return sum(is_thousands(text, decimal) and len(_MARK.findall(text)) > 1 for text in texts)
+    certain = (text for text in texts if not _IN_PAIRS.fullmatch(text))
+    return sum(is_thousands(text, decimal) and len(_MARK.findall(text)) > 1 for text in certain)
 
 
 def reading(text: str, decimal: str) -> str:

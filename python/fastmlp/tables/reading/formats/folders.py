@@ -157,6 +157,9 @@ def joined(source: str, parts: list[tuple[str, Table]], known: Known) -> Table:
     for name in names:
         # Released once they are joined: only one column is there twice.
         pieces = [_with_mark(table.columns.pop(name), table.decimal, mark) for _, table in parts]
+        if any(isinstance(piece, Text) for piece in pieces):
+            are_zoned = [name in table.zoned for _, table in parts]
+            pieces = list(map(_with_zone, pieces, are_zoned))
         columns[name] = _stacked(pieces, mark, is_text=name in known.words)
     places = [(name, table.locate) for name, table in parts]  # the columns are released
 
@@ -195,6 +198,14 @@ def _notes_of_zones(parts: list[tuple[str, Table]]) -> list[str]:
                 notes.append(f"{part}: {what}: taken as UTC")
                 break
     return notes
+
+
+def _with_zone(column: Column, is_zoned: bool) -> Column:
+    """Return times that have a time zone as text that tells so; other columns as they are."""
+    if not is_zoned or isinstance(column, Text):
+        return column
+    text = as_text(column)
+    return Text.coded([f"{value}Z" for value in text.values], text.codes)
 
 
 def _with_mark(column: Column, own: str, mark: str) -> Column:

@@ -1,8 +1,6 @@
 """Rows of a CSV file that repeat the names of the columns, as of files that were put together."""
 
-import re
 from collections.abc import Collection, MutableMapping, Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +10,6 @@ from fastmlp.errors import DataError
 from fastmlp.tables.reading import cells
 from fastmlp.tables.reading.layouts import Strings
 from fastmlp.tables.reading.table import Booleans, Column, ColumnStore, Rows, Table, Text
-
-_DIGIT: Final = re.compile("[0-9]")
 
 
 def leave_out_names(
@@ -51,26 +47,24 @@ def leave_out_names(
 
 
 def _are_names(table: Table, names: Sequence[str]) -> NDArray[np.bool_] | None:
-    """Return which rows repeat the names; None if there is none, or one has no word at all."""
+    """Return which rows repeat the names; None if there is none, or one has no word at all.
+
+    A word of an only column may be its name by chance.
+    """
+    texts = [table.held(column) for column in table.columns]
+    if len(names) < 2 or not all(map(_is_text, texts)) or not all(map(str.strip, names)):
+        return None
     found = np.ones(len(table), np.bool_)
-    for column, name in zip(table.columns, map(str.strip, names), strict=True):
-        text = table.held(column)
-        if not isinstance(text, Text) or isinstance(text, Booleans) or not name:
-            return None
-        if (place := _place_of(text.values, name)) is None:
+    for text, name in zip(texts, map(str.strip, names), strict=True):
+        assert isinstance(text, Text)
+        if (place := Strings.of(text.values).place_of(name)) is None:
             return None
         found &= text.codes == place
     return found if found.any() else None
 
 
-def _place_of(values: Sequence[str], name: str) -> int | None:
-    """Return the place of a name among different values; None if it is none of them."""
-    characters = np.frombuffer(name.encode(errors="surrogatepass"), np.uint8)
-    for alike in Strings.of(values).alike([_DIGIT.sub("0", name)]):
-        places = alike.places[(alike.characters == characters).all(axis=1)]
-        if len(places):
-            return int(places[0])
-    return None
+def _is_text(column: object) -> bool:
+    return isinstance(column, Text) and not isinstance(column, Booleans)
 
 
 def _of_rows(text: Text, kept: NDArray[np.bool_]) -> Text:

@@ -134,12 +134,12 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
         raise DataError(f"{source}: {error}") from None
     try:
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = ((name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names)
-        filled = ((n, [row for row in r if any(cell != "" for cell in row)]) for n, r in sheets)
-        name, rows = next(((n, r) for n, r in filled if len(r) > 1), ("", []))
+        sheets = map(book.get_sheet_by_name, book.sheet_names)
+        filled = ((s, [r for r in s.to_python() if any(cell != "" for cell in r)]) for s in sheets)
+        sheet, rows = next(((s, rows) for s, rows in filled if len(rows) > 1), (None, []))
     except Exception as error:  # noqa: BLE001  (it has many exception types)
         raise DataError(f"{source}: not a workbook of Excel: {error}") from None
-    if not rows:
+    if sheet is None:
         raise DataError(f"{source}: no sheet has rows below a header")
     first = [list(map(_name_of, row)) for row in rows[:_FIRST_ROWS]]
     width = len(rows[0])
@@ -159,9 +159,9 @@ def read_excel(source: str, data: bytes, expected: Collection[str] = ()) -> Tabl
     table.notes += notes
     if titles:
         table.notes.append(f"the text above the names {listing(names)} is a title and is not read")
-    table.notes += error_notes(data, name, names, (book.get_sheet_by_name(name).start or (0, 0))[1])
+    table.notes += error_notes(data, sheet.name, names, (sheet.start or (0, 0))[1])
     if len(book.sheet_names) > 1:
-        table.notes.append(f"of {len(book.sheet_names)} sheets {brief(name)} is read")
+        table.notes.append(f"of {len(book.sheet_names)} sheets {brief(sheet.name)} is read")
     return table
 
 
