@@ -321,9 +321,10 @@ def test_a_plain_fit_calls_few_functions(rng):
             called.append(frame.f_code.co_name)
 
     net.fit(X, y, epochs=1)
+    before = sys.getprofile()
     sys.setprofile(profile)
     try:
         net.fit(X, y, epochs=1)
     finally:
-        sys.setprofile(None)
+        sys.setprofile(before)
     assert 30 < len(called) <= 80, called

@@ -32,6 +32,11 @@ def test_numbers_are_borrowed(X, rng):
     assert core_of(2).ready_samples(X, y) is y
 
 
+def test_rows_of_classes_are_borrowed(X):
+    y = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
+    assert core_of(3, "softmax").ready_samples(X, y) is y
+
+
 def test_one_output_takes_one_dimension(X, rng):
     y = rng.standard_normal(ROWS).astype(np.float32)
     ready = core_of(1).ready_samples(X, y)

@@ -104,6 +104,9 @@ py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::
     if (!py::isinstance<py::array>(y) || py::array(y).nbytes() > kMostBytes) return py::none();
     const std::optional<ReadyTargets<T>> targets = ready_targets(model.network, y, false);
     if (!targets || targets->y.rows != features.rows) return py::none();
+    py::object labels = py::none();  // copied before other threads run, which may change them
+    if (targets->wide) labels = copied_labels(targets->wide, features.rows);
+    if (targets->y.labels) labels = copied_labels(targets->y.labels, features.rows);
     bool finite = false;
     {
         const std::shared_ptr<Buffer<T>> scaling = model.network.input_scaling();
@@ -113,8 +116,7 @@ py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::
                               features.cols) == count;
     }
     if (!finite) return py::none();
-    if (targets->wide) return copied_labels(targets->wide, features.rows);
-    if (targets->y.labels) return copied_labels(targets->y.labels, features.rows);
+    if (!labels.is_none()) return labels;
     if (py::array(y).ndim() == 2) return y;
     return y.attr("reshape")(features.rows, 1);
 }

@@ -201,6 +201,8 @@ bool fits(std::size_t features, std::size_t nodes, std::size_t batch) {
 
 /// Limits of the parameters' bytes, of those of a row, and of batches.
 void sizes() {
+    const CacheSizes usual{.l2 = 1024 * 1024}, small{.l2 = 16 * 1024};
+    assume_cache_sizes(&usual);
     CHECK(fits<float>(8, 32, 1));    // 1,416 bytes
     CHECK(!fits<float>(20, 24, 1));  // 2,216 bytes
     CHECK(fits<float>(20, 24, 2));
@@ -214,7 +216,6 @@ void sizes() {
     CHECK(!fits<float>(100, 16, 200));  // 6,600 bytes of parameters
     CHECK(fits<double>(64, 8, 200));
     CHECK(!fits<double>(65, 8, 200));
-    const CacheSizes small{.l2 = 16 * 1024};
     assume_cache_sizes(&small);
     CHECK(!fits<float>(30, 16, 32) || kernels::active_table<float>().in_lanes.lanes == 1);
     assume_cache_sizes(nullptr);

@@ -26,9 +26,11 @@ struct ProductArgs {
     std::size_t ldn;
 };
 
-template <class S, int Vectors>
-FASTMLP_INLINE void prefetch_vectors(const Scalar<S>* p) {
+/// What a tile reads soon, or nothing: beyond the last row of a panel that does no harm.
+template <class S, int Rows, int Vectors>
+FASTMLP_INLINE void prefetch_ahead(const Scalar<S>* p, bool is_far) {
     constexpr std::size_t kLine = 64 / sizeof(Scalar<S>);
+    if (Rows == 1 || Vectors == 1 || !is_far) return;
     FASTMLP_UNROLL
     for (std::size_t j = 0; j < Vectors * S::kLanes; j += kLine) __builtin_prefetch(p + j);
 }
@@ -51,9 +53,7 @@ __attribute__((noinline)) void product_tile(const Scalar<S>* const* a, const Pro
     const std::size_t ldw = p.ldw;
     const bool is_far = p.count_k * Vectors * sizeof(Reg<S>) > kBeyondFirstCache;
     for (std::size_t k = 0, count = p.count_k; k < count; ++k, w += ldw) {
-        if constexpr (Rows > 1 && Vectors > 1) {
-            if (is_far) prefetch_vectors<S, Vectors>(w + kDepthAhead * ldw);
-        }
+        prefetch_ahead<S, Rows, Vectors>(w + kDepthAhead * ldw, is_far);
         Reg<S> b[Vectors];
         FASTMLP_UNROLL
         for (int j = 0; j < Vectors; ++j) {

@@ -160,11 +160,9 @@ def read_options(
         If the checkpoint cannot be read.
     """
     read = read_optimizer(optimizer)
-    fraction = None
-    if validation_fraction is not None:
-        fraction = _validation.share(
-            "validation_fraction", validation_fraction, zero=False, one=False
-        )
+    fraction = validation_fraction
+    if fraction is not None:
+        fraction = _validation.share("validation_fraction", fraction, zero=False, one=False)
     switch = isinstance(shuffle, _SWITCHES)
     file = None if checkpoint is None else read_checkpoint(checkpoint)
     options = FitOptions(
