@@ -49,7 +49,8 @@ def fit(net, **arguments):
 def look(views):
     """Read all arrays of a sequence or a mapping, maybe torn, and keep them a little."""
     arrays = list(views.values()) if hasattr(views, "values") else list(views)
-    return [float(array.sum()) for array in arrays]
+    with np.errstate(over="ignore", invalid="ignore"):  # of memory that is not set yet
+        return [float(array.sum()) for array in arrays]
 
 
 def assign(net, name):
