@@ -107,7 +107,8 @@ __attribute__((noinline)) void outer_tile(const Scalar<S>* const* a, const Scala
     if (p.batch >= kWorthPrefetching) prefetch_tile<S, Continued, Rows, Vectors>(p);
     const std::size_t last_ahead = p.batch >= kWorthPrefetching ? p.batch - kRowsAhead : 0;
     for (std::size_t b = 0, batch = p.batch; b < batch; ++b) {
-        if (b < last_ahead) __builtin_prefetch(a[b + kRowsAhead] + first_k + Rows - 1);
+        // Not where a tail's mask takes the last register of AVX2.
+        if (!Tail && b < last_ahead) __builtin_prefetch(a[b + kRowsAhead] + first_k + Rows - 1);
         const Scalar<S>* ab = a[b] + first_k;
         const Scalar<S>* vb = v[b] + first_j;
         FASTMLP_PIN_POINTER(ab);
