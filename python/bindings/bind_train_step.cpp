@@ -1,6 +1,7 @@
 /// One step on a batch, and samples that need no conversion. What is called a hundred thousand
 /// times a second looks at its arrays here, and leaves those that are not ready to Python.
 #include "bindings.hpp"
+#include "checks/allowed_targets.hpp"
 #include "checks/finite.hpp"
 #include "custom_loss.hpp"
 
@@ -17,23 +18,6 @@ TrainStep<T>& step_of(LockedNetwork<T>& model, int n_threads) {
     if (!model.train_step) model.train_step.emplace(model.network);
     model.train_step->set_threads(n_threads);
     return *model.train_step;
-}
-
-template <class T>
-bool all_finite(const py::array& array) {
-    const auto size = static_cast<std::size_t>(array.size());
-    return count_finite(static_cast<const T*>(array.data()), size) == size;
-}
-
-/// Whether every value is one that the loss takes as a target.
-template <class T>
-bool in_range(Loss loss, const py::array& values) {
-    const bool binary = loss.kind == Loss::kBinaryCrossEntropy;
-    const bool any = !binary && loss.kind != Loss::kPoisson && loss.kind != Loss::kCrossEntropy;
-    if (any) return true;
-    const T* first = static_cast<const T*>(values.data());
-    return std::all_of(first, first + values.size(),
-                       [&](T value) { return value >= 0 && (!binary || value <= 1); });
 }
 
 /// Targets that the core can take from Python's memory; `wide` are labels to be narrowed first.
@@ -65,9 +49,11 @@ std::optional<ReadyTargets<T>> ready_targets(const Network<T>& network, py::hand
         const auto values = py::reinterpret_borrow<py::array>(y);
         const std::size_t columns = one_column ? 1 : static_cast<std::size_t>(values.shape(1));
         if (columns != network.outputs()) return {};
-        if (!all_finite<T>(values) || (!is_gradient && !in_range<T>(loss, values))) return {};
-        const MatrixView<const T> view{static_cast<const T*>(values.data()),
-                                       static_cast<std::size_t>(values.shape(0)), columns, columns};
+        const auto* first = static_cast<const T*>(values.data());
+        const auto allowed = is_gradient ? Allowed<T>{} : allowed_by<T>(loss);
+        if (!allowed.holds(first, static_cast<std::size_t>(values.size()))) return {};
+        const MatrixView<const T> view{first, static_cast<std::size_t>(values.shape(0)), columns,
+                                       columns};
         return {{is_gradient ? Targets<T>::of_gradient(view) : Targets<T>::of_values(view)}};
     }
     const bool narrow = is_ready<std::int32_t>(y, 1);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "checks/allowed_targets.hpp"
 #include "fastmlp/interruption.hpp"
 #include "propagation/scaling.hpp"
 
@@ -98,29 +99,6 @@ void check_values(const Network<T>& network, const Targets<T>& y) {
     throw std::invalid_argument("y has " + std::to_string(y.values.cols) +
                                 " columns, the network has " + std::to_string(network.outputs()) +
                                 " outputs");
-}
-
-/// What the targets of a loss may be.
-template <class T>
-struct Allowed {
-    T least = -std::numeric_limits<T>::max(), most = std::numeric_limits<T>::max();
-    const char* words = "finite";
-
-    bool holds(const T* values, std::size_t count) const {
-        bool all = true;  // without an early end, so that it is vectorised
-        for (std::size_t i = 0; i < count; ++i) {
-            all &= static_cast<int>(values[i] >= least) & static_cast<int>(values[i] <= most);
-        }
-        return all;
-    }
-};
-
-template <class T>
-Allowed<T> allowed_by(Loss loss) {
-    if (loss.kind == Loss::kBinaryCrossEntropy) return {0, 1, "from 0 to 1"};
-    const bool refuses_negative = loss.kind == Loss::kPoisson || loss.kind == Loss::kCrossEntropy;
-    if (refuses_negative) return {.least = 0, .words = "at least 0 and finite"};
-    return {};
 }
 
 /// Throws at the first row that is not allowed, but for those for which `counts` is false.
