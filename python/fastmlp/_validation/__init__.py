@@ -210,14 +210,12 @@ def seed(value: object) -> int:
 
 def n_threads(value: object) -> int:
     """Return an upper limit of threads; None is 0, the limit of the process."""
-    if value is None:
-        return 0
-    return min(integer("n_threads", value, minimum=1, alternative="None"), _MOST_THREADS)
+    return 0 if value is None else threads("n_threads", value, alternative="None")
 
 
-def threads(name: str, value: object) -> int:
+def threads(name: str, value: object, *, alternative: str = "") -> int:
     """Return a number of threads, at least 1, limited to the range of the core's int."""
-    return min(integer(name, value, minimum=1), _MOST_THREADS)
+    return min(integer(name, value, minimum=1, alternative=alternative), _MOST_THREADS)
 
 
 def switch(name: str, value: object) -> bool:

@@ -178,7 +178,7 @@ def all_finite(
     name: str, given: NDArray[Any], read: NDArray[Any], scaling: Scaling | None = None
 ) -> NDArray[Any]:
     """Return a matrix `read` from one that was `given`; refuse values not finite, or not scaled."""
-    index = _core.first_non_finite(read, *(scaling or ()))
+    index = first_non_finite(read, scaling)
     if index < 0:
         return read
     row, column = divmod(index, given.shape[1])
