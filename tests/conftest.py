@@ -37,17 +37,19 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests whose processes have threads that must really run, or are timed; leave out some.
 
-    With FASTMLP_TESTS_EVERY=4, about every fourth test is left, always the same ones.
+    With FASTMLP_TESTS_EVERY=4, about every fourth test is left, always the same ones, but others
+    for each instruction set.
     """
     for item in items:
         starts_python = "run_python" in getattr(item, "fixturenames", ())
         if starts_python and not item.get_closest_marker("shares_cores"):
             item.add_marker(pytest.mark.alone)
-    every = int(os.environ.get("FASTMLP_TESTS_EVERY", "1"))
-    left_out = [item for item in items if crc32(item.nodeid.encode()) % every]
+    every, isa = int(os.environ.get("FASTMLP_TESTS_EVERY", "1")), os.environ.get("FASTMLP_ISA", "")
+    left_out = [item for item in items if crc32(f"{isa}{item.nodeid}".encode()) % every]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not crc32(item.nodeid.encode()) % every]
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 def pytest_report_header() -> str:
