@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,7 +98,7 @@ def command() -> str:
 
     Without the options that change no row: where it writes, and which of its shapes it measures.
     """
-    words = " ".join([*SETTINGS, "python", *sys.argv])
+    words = shlex.join([*SETTINGS, "python", *sys.argv])
     return re.sub(r" --(?:output|shapes) \S+", "", words)
 
 
