@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.data import _memory
 from fastmlp.network import model_of
 
 ROWS, FEATURES = 6, 3
@@ -125,6 +126,16 @@ def test_a_step_refuses_the_targets_that_a_fit_refuses(X):
     y = with_value(np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]], -1)
     with pytest.raises(ValueError, match=r"at least 0 for cross_entropy, got -1\.0 at row 5"):
         net.train_on_batch(X, y, "sgd")
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_results_beyond_the_memory_are_refused(X, rng, monkeypatch, method):
+    y = rng.standard_normal((ROWS, 2)).astype(np.float32)
+    net = fm.Network([FEATURES, 2], output="identity", seed=1)
+    monkeypatch.setattr(_memory, "_UNASKED", 0)
+    monkeypatch.setattr(_memory, "limit", lambda: _memory.Limit(8 * ROWS - 1, "this machine"))
+    with pytest.raises(MemoryError, match=f"the results for the {ROWS} samples of X would need"):
+        getattr(net, method)(X, y)
 
 
 def test_a_fit_has_the_bits_of_one_with_converted_samples(X, rng):

@@ -506,6 +506,7 @@ def test_a_wrong_mark_beside_thousands_makes_only_it_missing():
 def test_lists_whose_numbers_stand_in_pairs_leave_the_mark_open(write):
     rows = [f"{i % 9 + 1},{i + 500};{i % 9 + 1},{i + 10},{i + 300}" for i in range(80)]
     table = read(write("a.csv", "p;q", *rows))
+    assert table.decimal == "."
     (note,) = table.notes
     assert note.startswith("the mark in 1,500 may be a decimal mark or separate thousands")
 

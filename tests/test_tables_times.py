@@ -259,10 +259,11 @@ def test_times_with_and_without_a_time_zone_are_noted():
     assert note.endswith("those without one are taken as UTC: write all alike")
 
 
-def test_days_have_no_time_zone():
+@pytest.mark.parametrize("kind", [None, "M8[D]", "M8[ns]"])
+def test_days_have_no_time_zone(kind):
     days = [time.date() for time in HOURS]
     model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
-    model.fit({"t": days, "y": np.arange(120.0)}, "y")
+    model.fit({"t": np.array(days, kind) if kind else days, "y": np.arange(120.0)}, "y")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict({"t": [f"{day}T00:00Z" for day in days]})

@@ -117,7 +117,7 @@ class Job:
     learns : bool
         Whether it learns to scale its features first.
     settings : TrainOptions
-        Those of the core; shared by networks that train alike.
+        Those of the core; shared by networks that train alike, and set for one before each epoch.
     X : ndarray
         The features for the core, once they are prepared.
     scaling : tuple of bytes, or None
@@ -161,13 +161,6 @@ class Job:
         options = self.options
         return bool(options.callbacks or options.checkpoint or options.plateau or self.held_out)
 
-    @property
-    def has_nothing_of_its_own(self) -> bool:
-        """Whether the job of another network with the same layers and options would be the same."""
-        options = self.options
-        by_seed = options.validation_fraction is not None
-        return not (by_seed or options.plateau or options.checkpoint)
-
     def of_another(self, network: Network, model: Model, before: tuple[Any, ...]) -> "Job":
         """Return the same job of another network."""
         job = Job(
@@ -204,10 +197,9 @@ class Job:
             return
         rows = len(self)
         kind = id(optimizer), rows
-        own = self.options.plateau is not None or self.options.saved is not None
-        if own or kind not in shared:
+        if kind not in shared:
             shared[kind] = self.options.to_core(optimizer, self.model.dtype, rows)
-        self.settings = shared.pop(kind) if own else shared[kind]
+        self.settings = shared[kind]
         if self.X is None:
             self.X = data.scaled(self.model, self.samples)
         self.scaling = _scaling(self.model)

@@ -290,7 +290,7 @@ def _made(
             raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
         job.before = before[i]
         jobs.append(job)
-        if is_plain and job.has_nothing_of_its_own:
+        if is_plain and options[i].validation_fraction is None:  # each seed holds out others
             firsts[kind] = job
     return jobs
 
