@@ -125,79 +125,102 @@ def train_many(
     DivergenceError
         If a network diverged, with ``on_divergence="raise"``: the error of the first one.
     """
+    nets = _different(networks)
+    validation.choice("on_divergence", on_divergence, ("raise", "return"))
+    optimizers = _each(
+        "optimizer", optimizer, len(nets), not isinstance(optimizer, Optimizer | str)
+    )
+    samples = _read(nets, X, y, sample_weight, rows)
+    arguments = {
+        "optimizer": optimizers,
+        "class_weight": _each(
+            "class_weight", class_weight, len(nets), isinstance(class_weight, list)
+        ),
+        "validation_data": _each(
+            "validation_data", validation_data, len(nets), isinstance(validation_data, list)
+        ),
+        "early_stopping": _stoppings(early_stopping, len(nets)),
+    }
+    for net, data, own in zip(nets, samples, optimizers, strict=True):
+        net._read_options(data, epochs, batch_size, own, shuffle)  # noqa: SLF001  (checks it)
+    common = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "validation_fraction": validation_fraction,
+        "metrics": metrics,
+        "n_threads": n_threads,
+        "ema": ema,
+        "standardize": standardize,
+    }
+    results = [
+        _outcome(net, samples[i], {**common, **{name: each[i] for name, each in arguments.items()}})
+        for i, net in enumerate(nets)
+    ]
+    if on_divergence == "raise":
+        _raise_first(results)
+    return results
+
+
+def _different(networks: Iterable[Network]) -> list[Network]:
+    """Return the networks as a list, at least one, and none twice."""
     nets = list(networks)
     if not nets:
         raise ValueError("networks must hold at least one network")
     if len({id(net) for net in nets}) < len(nets):
         raise ValueError("networks must be different objects, but one occurs twice")
-    validation.choice("on_divergence", on_divergence, ("raise", "return"))
-    optimizers = (
-        [optimizer] * len(nets) if isinstance(optimizer, Optimizer | str) else list(optimizer)
-    )
-    if len(optimizers) != len(nets):
-        raise ValueError(f"optimizer has {len(optimizers)} items for {len(nets)} networks")
-    if rows is not None and len(rows) != len(nets):
-        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
-    weights = _each(sample_weight, len(nets), isinstance(_first(sample_weight), list | None))
-    samples = _read(nets, X, y, weights, rows)
-    of_classes = _each(class_weight, len(nets), isinstance(class_weight, list))
-    held_out = _each(validation_data, len(nets), isinstance(validation_data, list))
-    several = isinstance(early_stopping, list)
-    stoppings = [
-        each if several else copy(each) for each in _each(early_stopping, len(nets), several)
-    ]
-    for net, data, settings in zip(nets, samples, optimizers, strict=True):
-        net._read_options(data, epochs, batch_size, settings, shuffle)  # noqa: SLF001  (checks it)
-    results: list[History | DivergenceError] = []
-    for i, net in enumerate(nets):
-        try:
-            history = net.fit(
-                samples[i].X,
-                samples[i].y,
-                epochs,
-                batch_size,
-                optimizers[i],
-                shuffle,
-                held_out[i],
-                n_threads=n_threads,
-                sample_weight=samples[i].weight,
-                class_weight=of_classes[i],
-                validation_fraction=validation_fraction,
-                metrics=metrics,
-                early_stopping=stoppings[i],
-                ema=ema,
-                standardize=standardize,
-            )
-            results.append(history)
-        except DivergenceError as error:
-            results.append(error)
-    for i, result in enumerate(results):
-        if isinstance(result, DivergenceError) and on_divergence == "raise":
-            result.add_note(f"networks[{i}] diverged; the others are trained")
-            raise result
-    return results
+    return nets
 
 
 def _read(
     nets: list[Network],
     X: object,
     y: object,
-    weights: list[Any],
+    sample_weight: object,
     rows: Sequence[Sequence[int]] | None,
 ) -> list[CheckedSamples]:
     """Return the samples of each network."""
+    if rows is not None and len(rows) != len(nets):
+        raise ValueError(f"rows has {len(rows)} items for {len(nets)} networks")
+    several = isinstance(_first(sample_weight), list | None)
+    weights = _each("sample_weight", sample_weight, len(nets), several)
     samples = [read_samples(net, X, y, own) for net, own in zip(nets, weights, strict=True)]
     if rows is None:
         return samples
     return [s.of_rows(list(chosen)) for s, chosen in zip(samples, rows, strict=True)]
 
 
-def _each(value: Any, count: int, several: bool) -> list[Any]:
+def _stoppings(early_stopping: object, count: int) -> list[Any]:
+    """Return the early stopping of each network: a copy of a single one."""
+    several = isinstance(early_stopping, list)
+    each = _each("early_stopping", early_stopping, count, several)
+    return each if several else [copy(own) for own in each]
+
+
+def _outcome(
+    net: Network, samples: CheckedSamples, arguments: dict[str, Any]
+) -> History | DivergenceError:
+    """Fit a network, and return its history, or the error if it diverged."""
+    try:
+        return net.fit(samples.X, samples.y, sample_weight=samples.weight, **arguments)
+    except DivergenceError as error:
+        return error
+
+
+def _raise_first(results: list[History | DivergenceError]) -> None:
+    """Raise the error of the first network that diverged, if there is one."""
+    for i, result in enumerate(results):
+        if isinstance(result, DivergenceError):
+            result.add_note(f"networks[{i}] diverged; the others are trained")
+            raise result
+
+
+def _each(name: str, value: Any, count: int, several: bool) -> list[Any]:
     """Return an argument for each network: its items if they are `several`, or itself."""
     if not several:
         return [value] * count
     if len(value) != count:
-        raise ValueError(f"there are {len(value)} items for {count} networks")
+        raise ValueError(f"{name} has {len(value)} items for {count} networks")
     return list(value)
 
 
