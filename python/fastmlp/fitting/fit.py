@@ -22,7 +22,7 @@ from fastmlp.fitting.checkpoints import CheckpointFile
 from fastmlp.fitting.held_out import HeldOut, read_held_out, split
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
-from fastmlp.fitting.options import FitOptions, refuse_with_stream
+from fastmlp.fitting.options import FitOptions, refuse_with_stream, settings_of
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.ranks import Ranks
@@ -142,7 +142,7 @@ def _fit_arrays(
     if learns:
         refuse_rounded_targets(model, y, ranks)
         learn_from(model, samples, ranks)
-    settings = options.to_core(optimizer, model.dtype, rows)
+    settings = settings_of(options, optimizer, model.dtype, rows)
     order = None if options.order is None else _read_order(samples, options.order, options.epochs)
     _check_batches(model, rows, samples.weight, order, settings, ranks)
     file = checkpoint_file(model, options, settings, rows, order, of_samples, ranks)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import is_
 from types import NoneType
 from typing import Final
 
@@ -37,6 +38,9 @@ ValidationData = Rows | Stream
 
 _SWITCHES: Final = (bool, np.bool_, int, NoneType)
 """Types of `shuffle` that are no order."""
+
+_UNCHANGING: Final = (NoneType, int, float, str, np.generic, Optimizer, LBFGS)
+"""Types of arguments that are the same as long as they are the same object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +133,23 @@ class FitOptions:
         return options
 
 
+_Given = tuple[object, ...]
+
+
+@dataclass
+class _Plain:
+    """A fit that is given nothing but samples and constants."""
+
+    given: _Given
+    options: FitOptions
+    settings: tuple[np.dtype[np.floating], int, TrainOptions] | None = None
+    """Those for the core, with the type and the number of rows that they are for."""
+
+
+_last_plain: _Plain | None = None
+"""Programs that fit again and again on a few samples pass the same arguments each time."""
+
+
 def read_options(
     model: Model,
     *,
@@ -159,6 +180,11 @@ def read_options(
     ModelFormatError, OSError
         If the checkpoint cannot be read.
     """
+    given: _Given = (epochs, batch_size, optimizer, shuffle, validation_data, verbose, n_threads)
+    given += (callbacks, sample_weight, class_weight, validation_fraction, metrics, early_stopping)
+    given += (checkpoint, ema, standardize, ranks)
+    if (same := _repeated(given, model)) is not None:
+        return same
     read = read_optimizer(optimizer)
     fraction = validation_fraction
     if fraction is not None:
@@ -187,7 +213,40 @@ def read_options(
         standardize=_validation.switch("standardize", standardize),
     )
     _check_together(options, model)
+    _remember(given, options)
     return options
+
+
+def settings_of(
+    options: FitOptions, optimizer: Optimizer, dtype: np.dtype[np.floating], rows: int
+) -> TrainOptions:
+    """Return `FitOptions.to_core`, that of the last plain fit if it was the same; not to change."""
+    last = _last_plain
+    if last is None or options is not last.options:
+        return options.to_core(optimizer, dtype, rows)
+    kept = last.settings
+    if kept is None or kept[:2] != (dtype, rows):
+        kept = last.settings = (dtype, rows, options.to_core(optimizer, dtype, rows))
+    return kept[2]
+
+
+def _repeated(given: _Given, model: Model) -> FitOptions | None:
+    """Return the options of the last plain fit if these arguments are the same objects."""
+    last = _last_plain
+    if last is None or not all(map(is_, given, last.given)):
+        return None
+    if last.options.epochs > _most_epochs(model):
+        return None
+    refuse_frozen(model.core)
+    return last.options
+
+
+def _remember(given: _Given, options: FitOptions) -> None:
+    """Keep the options if they are plain: they follow from arguments that cannot change alone."""
+    global _last_plain  # noqa: PLW0603
+    depends = options.callbacks or options.metrics or options.plateau or options.checkpoint
+    if not depends and all(isinstance(each, _UNCHANGING) for each in given):
+        _last_plain = _Plain(given, options)
 
 
 def is_balanced(class_weight: ClassWeight | None) -> bool:
@@ -230,8 +289,7 @@ def refuse_with_stream(options: FitOptions, kind: str) -> None:
 
 def _epochs(epochs: int, batch_size: int | None, optimizer: Optimizer | LBFGS, model: Model) -> int:
     if isinstance(optimizer, Optimizer):
-        most = 2**32 - 1 - model.core.epoch
-        return _validation.integer("epochs", epochs, minimum=1, maximum=most)
+        return _validation.integer("epochs", epochs, minimum=1, maximum=_most_epochs(model))
     if epochs != 10 or isinstance(epochs, bool):
         raise ValueError(
             "LBFGS has no epochs: limit its iterations by optimizer=fm.LBFGS(max_iterations=...), "
@@ -243,6 +301,10 @@ def _epochs(epochs: int, batch_size: int | None, optimizer: Optimizer | LBFGS, m
             f"got {_validation.brief(batch_size)}"
         )
     return optimizer.max_iterations
+
+
+def _most_epochs(model: Model) -> int:
+    return 2**32 - 1 - model.core.epoch
 
 
 def _callbacks(
