@@ -119,6 +119,17 @@ def test_a_fit_that_made_no_step_leaves_no_names(net, tmp_path):
     assert net.feature_names is None
 
 
+def test_a_fit_that_made_a_step_leaves_them(net):
+    X = pytest.importorskip("pandas").DataFrame(VALUES, columns=NAMES)
+
+    def fail(*_):
+        raise fm.DataError("of a callback")
+
+    with pytest.raises(fm.DataError):
+        net.fit(X, Y, epochs=2, callbacks=fail)
+    assert (net.epoch, net.feature_names) == (1, NAMES)
+
+
 def test_batches_and_streams_set_them(net, frame):
     twin = copy.copy(net)
     net.fit(iter([(VALUES, Y), (frame(NAMES), Y)]), epochs=1)

@@ -2,7 +2,6 @@
 
 from types import TracebackType
 
-from fastmlp.errors import DataError
 from fastmlp.fitting.resuming import Saved
 from fastmlp.model.feature_names import Names
 from fastmlp.model.model import Core, Model
@@ -36,8 +35,7 @@ class UnchangedIfRefused:
         refused = isinstance(error, TypeError | ValueError)
         if refused and saved is not None and _position(core) == _position(saved.core):
             core.assign(self._core_before)  # type: ignore[arg-type]
-        renamed = self._names != self._names_before
-        if renamed and (isinstance(error, DataError) or _position(core) == self._position):
+        if self._names != self._names_before and _position(core) == self._position:
             core.feature_names = self._names_before
 
 
