@@ -74,8 +74,8 @@ def made(options):
 @pytest.mark.parametrize(
     ("each", "weight"),
     [
-        (None, np.arange(90) % 4 + 0.5),
-        (bootstraps(), np.arange(90) % 4 + 0.5),
+        (None, np.arange(90) % 4),
+        (bootstraps(), np.arange(90) % 4),
         (bootstraps(step=0), None),  # of one size: side by side in the lanes of a vector
     ],
     ids=["weights", "weighted bootstraps", "bootstraps"],
@@ -124,6 +124,37 @@ def test_float64_features_are_rounded_and_scaled_as_by_fit(blobs):
         for net, part in zip(alone, bootstraps(), strict=True):
             net.fit(X[part], y[part], 2, standardize=not adapted)
         assert_same(many, alone)
+
+
+def test_each_scales_the_features_in_its_own_way(blobs):
+    X, y = blobs
+    many, alone = networks(), networks()
+    for nets in (many, alone):
+        for net, part in zip(nets, bootstraps(), strict=True):
+            net.adapt(X[part])
+    fm.train_many(many, X, y, 2)
+    for net in alone:
+        net.fit(X, y, 2)
+    assert_same(many, alone)
+
+
+def test_each_reads_the_targets_of_its_own_heads(blobs):
+    X, y = blobs
+    kind, number = fm.Head(3, "softmax"), fm.Head(1, "identity")
+
+    def nets():
+        of_each = ({"kind": kind, "value": number}, {"number": number, "label": kind})
+        return [fm.Network([4, 6, fm.Heads(**heads)], seed=1) for heads in of_each]
+
+    def largest(y, outputs):
+        return float(outputs.max())
+
+    options = {"validation_data": (X, (y, y)), "metrics": largest, "epochs": 3}
+    many, alone = nets(), nets()
+    results = fm.train_many(many, X, (y, y), **options)
+    expected = [net.fit(X, (y, y), **options) for net in alone]
+    assert_same(many, alone, results, expected)
+    assert [got.head_losses for got in results] == [want.head_losses for want in expected]
 
 
 @pytest.mark.parametrize("rows", [None, bootstraps()], ids=["all rows", "bootstraps"])
@@ -290,6 +321,21 @@ def test_names_of_features_are_not_learned_from_a_refused_training(blobs, argume
     assert [net.feature_names for net in nets] == [None] * COUNT
 
 
+def test_names_of_features_are_learned_and_compared_by_each(blobs):
+    frames = pytest.importorskip("pandas")
+    X, y = blobs
+    given, other = (frames.DataFrame(X, columns=list(names)) for names in ("abcd", "abdc"))
+    nets = networks()
+    fm.train_many(nets[:2], given, y, 1)
+    assert [net.feature_names for net in nets] == [tuple("abcd")] * 2 + [None] * 3
+    nets[4].fit(other, y, 1)
+    for some, data in ((nets, None), (nets[:2], [(given, y), (other, y)])):
+        before = [net.parameters.tobytes() for net in nets]
+        with pytest.raises(ValueError, match="another order"):
+            fm.train_many(some, given, y, 1, validation_data=data)
+        assert [net.parameters.tobytes() for net in nets] == before
+
+
 def test_scaling_cannot_change_between_epochs(blobs):
     X, y = blobs
 
@@ -362,6 +408,15 @@ class TestCheckpoints:
         fit = networks()[2]
         history = fit.fit(X, y, 6, checkpoint=files[2], **options)  # it is the file of a fit
         assert history.loss == expected[2].loss
+
+    def test_those_without_a_seed_hold_out_the_same_rows(self, blobs, tmp_path):
+        options = {"validation_fraction": 0.2, "checkpoint": tmp_path}
+        fm.train_many(networks(), *blobs, 2, **options)
+        plain = networks()
+        nets = [fm.Network([4, 6 + i % 2, 3]) for i in range(COUNT)]
+        results = fm.train_many(nets, *blobs, 4, **options)
+        expected = [net.fit(*blobs, 4, validation_fraction=0.2) for net in plain]
+        assert_same(nets, plain, results, expected)
 
     def test_runs_of_different_length_go_on(self, blobs, tmp_path):
         X, y = blobs

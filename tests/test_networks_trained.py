@@ -54,6 +54,52 @@ def test_each_equals_its_own_fit(data, normalization, settings):
     assert [state_of(net) for net in networks] == [state_of(net) for net in nets]
 
 
+@pytest.mark.parametrize("kind", ["class_weight", "validation_data"])
+def test_what_all_have_in_common(data, kind):
+    X, y = data
+    labels = (y[:, 0] > 0).astype(np.int32)
+    given = {"class_weight": {1: 3.0}, "validation_data": (X[:9], labels[:9])}[kind]
+    networks = fm.Networks([3, 4, 2], 20, seed=5)
+    nets = [fm.Network([3, 4, 2], seed=5 + i) for i in range(20)]
+    histories = fm.train_many(networks, X, labels, 3, **{kind: given})
+    assert histories == [net.fit(X, labels, 3, **{kind: given}) for net in nets]
+    np.testing.assert_array_equal(networks.parameters, [net.parameters for net in nets])
+
+
+def test_each_has_its_own(data):
+    optimizers = [fm.SGD(0.01 * (i + 1)) for i in range(20)]
+    rows = [np.arange(i, i + 20) for i in range(20)]
+    networks, nets = some(), alone()
+    fm.train_many(networks, *data, 2, optimizer=optimizers)
+    fm.train_many(networks, *data, 2, rows=rows)
+    for net, optimizer, part in zip(nets, optimizers, rows, strict=True):
+        net.fit(*data, 2, optimizer=optimizer)
+        net.fit(*(each[part] for each in data), 2)
+    np.testing.assert_array_equal(networks.parameters, [net.parameters for net in nets])
+
+
+def test_each_scales_its_features(data):
+    X, y = data
+    networks, nets = some(4), alone(4)
+    for i in range(4):
+        for net in (networks[i], nets[i]):
+            net.adapt(X[i : i + 20])
+    fm.train_many(networks, X, y, 2)
+    for net in nets:
+        net.fit(X, y, 2)
+    np.testing.assert_array_equal(networks.parameters, [net.parameters for net in nets])
+
+
+def test_names_are_not_learned_from_a_first_epoch_that_diverges(data):
+    X = pytest.importorskip("pandas").DataFrame(data[0], columns=["a", "b", "c"])
+    networks = some(4)
+    networks[2].fit(*data, 1)  # another number of epochs than the others
+    fm.train_many(networks, X, data[1], 3, optimizer=fm.SGD(1e30), on_divergence="return")
+    assert [(net.epoch, net.feature_names) for net in networks] == [
+        (0, None), (0, None), (1, None), (0, None)
+    ]  # fmt: skip
+
+
 def test_optimizers_follow_one_another(data):
     networks, nets = some(), alone()
     for name in ("adam", "adam", "momentum", "sgd", "rmsprop"):

@@ -155,6 +155,15 @@ def test_an_error_before_the_first_step_changes_no_rank(data, kind):
     assert on_ranks(2, run) == [(True, None)] * 2
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", fm.LBFGS(max_iterations=3)])
+@pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
+def test_rank_0_shows_the_progress(data, capfd, optimizer):
+    epochs = {"epochs": 3} if optimizer == "sgd" else {}
+    fitted(data, [30, 40], optimizer=optimizer, verbose=2, **epochs)
+    lines = capfd.readouterr().err.splitlines()
+    assert [line[:7] for line in lines] == ["epoch 1", "epoch 2", "epoch 3"]
+
+
 def test_rank_0_saves_and_all_resume(data, tmp_path):
     """Only the file of rank 0 is there: the others resume from what it sends."""
     whole = fitted(data, epochs=4, batch_size=16, optimizer=fm.Adam(0.01), ema=0.9)[0][0]

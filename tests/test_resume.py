@@ -249,6 +249,33 @@ def test_refused_after_the_file_was_taken_over(blobs, tmp_path):
     assert (net.parameters.tobytes(), net.epoch, net.steps) == (before, 0, 0)
 
 
+def test_an_error_of_a_callback_leaves_what_the_file_has(blobs, tmp_path):
+    saved, _ = train(blobs, tmp_path / "run", HALF)
+    net = fm.Network([4, 19, 3], seed=3)
+
+    class Failing(fm.Callback):
+        def on_epoch_begin(self, network, epoch):
+            raise KeyError(epoch)
+
+    given = {"optimizer": fm.Adam(), "batch_size": 16, "checkpoint": tmp_path / "run"}
+    with pytest.raises(KeyError, match=str(HALF + 1)):
+        net.fit(*blobs, WHOLE, callbacks=Failing(), **given)
+    assert net.parameters.tobytes() == saved.parameters.tobytes()
+    assert (net.epoch, net.steps) == (saved.epoch, saved.steps)
+
+
+def test_no_epoch_begins_in_a_fit_that_is_over(blobs, tmp_path):
+    begun = []
+
+    class Listening(fm.Callback):
+        def on_epoch_begin(self, network, epoch):
+            begun.append(epoch)
+
+    for _ in range(2):
+        train(blobs, tmp_path / "run", HALF, callbacks=Listening())
+    assert begun == [1, 2, 3]
+
+
 def test_a_file_of_the_first_version_goes_on(tmp_path):
     """It contains less: what is missing is not compared."""
     X = ((np.arange(60).reshape(20, 3) * 7 % 11 - 5) / 8).astype(np.float32)
