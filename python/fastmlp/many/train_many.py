@@ -393,14 +393,15 @@ def _followers(callbacks: AnyCallback | Iterable[AnyCallback] | None) -> tuple[C
 
 
 def _options(models: list[Model], each: dict[str, list[Any]], **common: Any) -> list[FitOptions]:
-    """Return the options of each network; the same object for those that have the same."""
+    """Return the options of each network; the same object for those that have the same.
+
+    A checkpoint is of one network only.
+    """
     read: dict[Any, FitOptions] = {}
     options = []
     objects = zip(*(map(id, values) for values in each.values()), strict=True)
     for i, (model, given) in enumerate(zip(models, objects, strict=True)):
-        kind: Any = given, model.outputs, model.loss, model.loss.heads
-        if each["checkpoint"][i] is not None:
-            kind = i
+        kind = given, model.outputs, model.loss, model.loss.heads
         if kind not in read:
             own = {name: values[i] for name, values in each.items()}
             read[kind] = read_options(model, **common, **own)
