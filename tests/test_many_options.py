@@ -459,6 +459,11 @@ def test_progress(blobs, capsys, verbose):
         ({"rows": [[[0], [1, 2]]] * 5}, TypeError, "rows.0. must be a vector of integers"),
         ({"rows": [np.ma.masked_equal([0, 1], 1)] * 5}, TypeError, "rows.0. has masked values"),
         ({"sample_weight": [None]}, ValueError, "sample_weight has 1 items for 5 networks"),
+        (
+            {"sample_weight": np.arange(90) < 50, "rows": [[*range(50)]] * 4 + [[50, 89]]},
+            ValueError,
+            r"rows\[4\] holds only samples whose sample_weight is 0",
+        ),
         ({"class_weight": ["balanced"]}, ValueError, "class_weight has 1 items"),
         ({"validation_data": [None]}, ValueError, "validation_data has 1 items"),
         ({"early_stopping": [True, False]}, ValueError, "early_stopping has 2 items"),

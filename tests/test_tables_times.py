@@ -193,6 +193,15 @@ def of_polars(zone):
     return pytest.importorskip("polars").Series(HOURS).dt.replace_time_zone(zone)
 
 
+def moments_of_arrow(zone):
+    return pytest.importorskip("pyarrow").array(of_pandas(zone))
+
+
+def arrow_in_pandas(zone):
+    pd = pytest.importorskip("pandas")
+    return pd.Series(pd.arrays.ArrowExtensionArray(moments_of_arrow(zone)))
+
+
 MOMENTS = {
     "text": lambda zone: [f"{time.isoformat(' ')}{'-05:00' if zone else ''}" for time in HOURS],
     "objects": lambda zone: [time.replace(tzinfo=EAST) if zone else time for time in HOURS],
@@ -200,6 +209,10 @@ MOMENTS = {
     "frame of pandas": lambda zone: of_pandas(zone).to_frame("t"),
     "polars": of_polars,
     "frame of polars": lambda zone: of_polars(zone).to_frame("t"),
+    "arrow": moments_of_arrow,
+    "dictionary of arrow": lambda zone: moments_of_arrow(zone).dictionary_encode(),
+    "arrow in pandas": arrow_in_pandas,
+    "frame of arrow in pandas": lambda zone: arrow_in_pandas(zone).to_frame("t"),
 }
 
 
@@ -250,6 +263,26 @@ def test_time_zones_of_files_are_told(of_moments, ending, tmp_path):
     assert note.endswith("the times of column 't' have no time zone, unlike others: taken as UTC")
 
 
+def test_files_with_a_time_zone_are_in_utc_and_the_first_without_is_noted(of_moments, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet  # noqa: PLC0415
+
+    def write(part, times, zone):
+        table = pa.table({"t": pa.array(times, pa.timestamp("us", zone)), "y": range(120)})
+        parquet.write_table(table, tmp_path / f"{part}.parquet")
+
+    write(0, HOURS, "UTC")
+    write(1, HOURS, "UTC")
+    write(2, [None] * 120, None)
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1).fit(tmp_path, "y")
+    assert model.notes == ()
+    assert "in UTC" in model.columns[0].how
+    write(3, HOURS, None)
+    write(4, HOURS, None)
+    (note,) = read(tmp_path).notes
+    assert note.startswith("3.parquet: the times of column 't' have no time zone")
+
+
 def test_times_with_and_without_a_time_zone_are_noted():
     times = MOMENTS["text"](zone="")
     table = {"t": [*times[:-1], f"{times[-1]}Z"], "y": np.arange(120.0)}
@@ -268,6 +301,18 @@ def test_days_have_no_time_zone(kind):
         warnings.simplefilter("error")
         model.predict({"t": [f"{day}T00:00Z" for day in days]})
         model.predict({"t": np.array(days, "M8[ns]")})
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d %B %Y", "%b %d, %Y"])
+def test_dates_in_any_form_may_have_a_time_zone(form):
+    times = [time.strftime(f"{form} %H:%M") for time in HOURS]
+    model = fm.TabularModel(networks=1, epochs=1, hidden=(2,), seed=1)
+    model.fit({"t": times, "y": np.arange(120.0)}, "y")
+    expected = model.predict({"t": times})
+    for zone in ("Z", " +00:00"):
+        with pytest.warns(UserWarning, match=r"has a time zone and is read in UTC, but"):
+            other = model.predict({"t": [f"{time}{zone}" for time in times]})
+        assert other.tolist() == expected.tolist()
 
 
 def test_no_times_have_no_time_zone(of_moments):
