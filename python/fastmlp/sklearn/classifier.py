@@ -13,11 +13,11 @@ from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     type_of_target,
 )
-from sklearn.utils.validation import validate_data
 
 from fastmlp.losses import CrossEntropy
 from fastmlp.sklearn.labels import LabelTargets
 from fastmlp.sklearn.parameters import CONSTRAINTS
+from fastmlp.sklearn.plain_data import checked_samples
 
 
 class MLPClassifier(ClassifierMixin, LabelTargets):
@@ -253,10 +253,7 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the labels of X (n, features): (n,), or multilabel indicators (n, N)."""
-        outputs = self._outputs(X)
-        return self._label_binarizer.inverse_transform(
-            outputs.ravel() if self.n_outputs_ == 1 else outputs
-        )
+        return self._decode(self._outputs(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the probabilities (n, classes) of X (n, features), in the order of `classes_`."""
@@ -297,15 +294,7 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
         return tags
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        X, y = checked_samples(self, X, y, y_numeric=False, reset=reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y

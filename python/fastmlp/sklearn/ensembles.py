@@ -27,6 +27,7 @@ from fastmlp._validation import switch
 from fastmlp.many.bootstraps import bootstrap
 from fastmlp.many.ensemble import Ensemble
 from fastmlp.sklearn.classifier import MLPClassifier
+from fastmlp.sklearn.plain_data import checked_features
 from fastmlp.sklearn.regressor import MLPRegressor
 from fastmlp.sklearn.together import on_threads
 
@@ -146,7 +147,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
     def _members(self, X: Any, method: str) -> NDArray[Any]:
         """Return what each member predicts for X, stacked."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr"], reset=False)
+        X = checked_features(self, X, ("csr",))
         return np.stack([self._predicted(member, X, method) for member in self.estimators_])
 
     def _predicted(self, member: Any, X: Any, method: str) -> NDArray[Any]:

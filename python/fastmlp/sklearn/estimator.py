@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastmlp._validation import described, threads
 from fastmlp.config import get_num_threads
@@ -32,6 +32,7 @@ from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
 from fastmlp.sklearn.parameters import CONSTRAINTS
+from fastmlp.sklearn.plain_data import checked_features
 from fastmlp.sklearn.samples import EstimatorSamples, check_weights, read_samples
 from fastmlp.sklearn.together import threads_of_a_fit
 from fastmlp.sklearn.validation import Validation, measured_by, split
@@ -308,8 +309,9 @@ class BaseMLP(CallbackSupportMixin, Fitted):
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the outputs for X, (n, N): in double precision if X is."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # which raises
+        X = checked_features(self, X)
         network = self._network_to_predict()
         dtype = np.result_type(X.dtype, network.dtype)
         if dtype != network.dtype:

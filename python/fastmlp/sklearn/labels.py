@@ -54,7 +54,7 @@ class LabelTargets(BaseMLP):
         self._refuse_unknown(labels_in(y))
 
     def _refuse_unknown(self, classes: NDArray[Any]) -> None:
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        if not set(self.classes_.tolist()).issuperset(classes.tolist()):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
                 f"`self.classes_` has {self.classes_}. 'y' has {classes}."
@@ -68,6 +68,17 @@ class LabelTargets(BaseMLP):
         if self._label_binarizer.y_type_ == "multiclass":
             return numbers.astype(np.int32)
         return numbers.reshape(-1, 1)
+
+    def _decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the class of each sample, or indicators, for the outputs (n, N)."""
+        binarizer = self._label_binarizer
+        if binarizer.y_type_ == "multiclass":
+            classes: NDArray[Any] = binarizer.classes_
+            return classes.take(outputs.argmax(axis=1), mode="clip")
+        labels: NDArray[Any] = binarizer.inverse_transform(
+            outputs.ravel() if self.n_outputs_ == 1 else outputs
+        )
+        return labels
 
     def _class_weights(
         self, y: Any, weights: NDArray[Any] | None, *, incremental: bool

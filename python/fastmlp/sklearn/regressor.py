@@ -13,13 +13,13 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
     check_consistent_length,
-    validate_data,
 )
 
 from fastmlp.losses import Huber, Quantile
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
 from fastmlp.sklearn.parameters import CONSTRAINTS
+from fastmlp.sklearn.plain_data import checked_samples
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -265,16 +265,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return float(r2_score(y, outputs, sample_weight=sample_weight))
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        X, y = checked_samples(self, X, y, y_numeric=True, reset=reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y

@@ -1,0 +1,62 @@
+"""The checks of scikit-learn for what an estimator is given, which find nothing in plain arrays.
+
+They take longer than a prediction, or a step, of a few samples.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from fastmlp.data._conversion import first_non_finite
+
+_FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
+
+_SPARSE: Final = ("csr", "csc")
+
+
+def checked_features(estimator: Any, X: Any, accept_sparse: tuple[str, ...] = _SPARSE) -> Any:
+    """Return ``validate_data`` of features to predict for."""
+    if _are_plain_features(estimator, X) and X.shape[1] == vars(estimator).get("n_features_in_"):
+        return X
+    return validate_data(estimator, X, accept_sparse=[*accept_sparse], reset=False)
+
+
+def checked_samples(
+    estimator: Any, X: Any, y: Any, *, y_numeric: bool, reset: bool
+) -> tuple[Any, Any]:
+    """Return ``validate_data`` of features and targets to train on; of the first with `reset`."""
+    if _are_plain_features(estimator, X) and _are_plain_targets(y, len(X), numeric=y_numeric):
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+        if X.shape[1] == vars(estimator).get("n_features_in_"):
+            return X, y
+    checked: tuple[Any, Any] = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse=[*_SPARSE],
+        multi_output=True,
+        y_numeric=y_numeric,
+        dtype=(np.float64, np.float32),
+        reset=reset,
+    )
+    return checked
+
+
+def _are_plain_features(estimator: Any, X: Any) -> bool:
+    """Whether they are an array that is left as it is, and need not be compared with names."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS:
+        return False
+    if not (X.size and X.flags.c_contiguous) or "feature_names_in_" in vars(estimator):
+        return False
+    return first_non_finite(X) < 0
+
+
+def _are_plain_targets(y: Any, count: int, *, numeric: bool) -> bool:
+    """Whether they are a vector of `count` numbers, or of labels, that is left as it is."""
+    if type(y) is not np.ndarray or y.shape != (count,):
+        return False
+    if y.dtype in _FLOATS:
+        return bool(y.flags.c_contiguous) and first_non_finite(y) < 0
+    return y.dtype.kind in ("iu" if numeric else "biuU") and bool(y.dtype.isnative)
