@@ -376,6 +376,7 @@ def test_numbers_with_a_word_are_noted(form, cell):
         (["100:30:00", "1{}:00:59.5", "125:00:00"], "100:30:00"),
         (["5m", "{}m", "5s"], ""),  # may be codes
         (["P1", "P{}", "D3"], ""),
+        (["1h30m", "45m", "2h", "later"], ""),
     ],
 )
 def test_durations_of_several_units_are_noted(cells, cell):
@@ -384,6 +385,14 @@ def test_durations_of_several_units_are_noted(cells, cell):
     note = f"table: column 'a': its numbers have different units, as in {cell!r}: read as words; "
     remedy = "convert them to one, or make the column text"
     assert model.notes == ((f"{note}{remedy}",) if cell else ())
+
+
+def test_durations_that_are_too_rare_as_words_keep_their_reason():
+    table = {"a": [f"{i // 2}h05m" for i in range(100)], "b": 50 * ["x", "y"], "y": np.arange(100)}
+    model = fm.TabularModel((4,), networks=1, epochs=1, seed=1).fit(table, "y")
+    (how,) = (column.how for column in model.columns if column.name == "a")
+    start = "its numbers have different units, as in '0h05m': read as words, but "
+    assert how == f"{start}has no word that occurs 5 times"
 
 
 def test_names_of_three_letters_and_a_number_have_no_unit():
@@ -405,6 +414,22 @@ def test_pairs_of_digits_as_in_india():
         {"x": [f"{i % 9 + 1},00,{i:03d}" for i in range(200, 300)], "y": np.arange(100.0)}, "y"
     )
     assert [column.kind for column in model.columns] == ["number"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1,500"], True),
+        (["1,500", "1.250"], True),  # which may be a thousand beside decimal commas
+        (["1,500", "4.99"], False),
+        (["1,500,000"], False),
+        (["500"], False),
+    ],
+)
+def test_thousands_that_might_have_decimals(texts, expected):
+    assert cells.has_thousands(texts, ".") is expected
+    swapped = [text.translate(str.maketrans(".,", ",.")) for text in texts]
+    assert cells.has_thousands(swapped, ",") is expected
 
 
 def test_what_is_made_of_strings_is_kept_but_not_sent_to_others():

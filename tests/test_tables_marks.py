@@ -496,11 +496,22 @@ def test_a_wrong_mark_in_few_cells_makes_only_these_missing(write):
     assert ["'22,50' is no number" in note for note in model.notes] == [True]
 
 
-def test_a_wrong_mark_beside_thousands_makes_only_it_missing():
-    texts = [f"{i * 7.25:,.2f}" if i % 2 else f"{i * 90:,}" for i in range(500)]
-    model = fitted({"a": [*texts, "4,99"], "y": np.arange(501.0)}, "y")
-    assert [column.kind for column in model.columns] == ["number"]
-    assert ["'4,99' is no number" in note for note in model.notes] == [True]
+DECIMALS = [f"{i * 7.25:,.2f}" if i % 2 else f"{i * 90:,}" for i in range(500)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "wrong"),
+    [
+        (DECIMALS, "4,99"),
+        ([f"{i % 90}" for i in range(500)], "0,500"),
+        ([f"{i + 1},500,000" for i in range(500)], "0,500"),
+    ],
+)
+def test_a_wrong_mark_beside_clear_numbers_makes_only_it_missing(texts, wrong):
+    points = [f"{i % 99 / 8}" for i in range(501)]
+    model = fitted({"a": [*texts, wrong], "b": points, "y": np.arange(501.0)}, "y")
+    assert [column.kind for column in model.columns] == ["number", "number"]
+    assert [f"'{wrong}' is no number" in note for note in model.notes] == [True]
 
 
 def test_lists_whose_numbers_stand_in_pairs_leave_the_mark_open(write):
@@ -531,6 +542,8 @@ def test_points_are_not_decimal_marks_in_some_cells_and_thousands_in_others(writ
                      "halves": "number"}  # fmt: skip
     start = "holds numbers with another decimal mark than the table, such as "
     assert [note.partition(start)[2][:5] for note in model.notes] == ["'0.0'", "'0.12"]
+    (how,) = (column.how for column in model.columns if column.name == "eighths")
+    assert how == f"{start}'0.0'"
     assert np.nanmax(read_numbers(["1.250", "2.500", "999"], ",")[0]) == 2500.0
     found = read_numbers(["1.250", "0.125", "7,5", "1.250 €", "NA"], ",")
     assert np.array_equal(found[0], [np.nan, np.nan, 7.5, np.nan, np.nan], equal_nan=True)

@@ -204,7 +204,7 @@ def _text_kind(  # noqa: C901, PLR0911  (a case each)
     mostly = int(counts[~np.isnan(numeric)].sum()) > 9 * int(counts[bad].sum())
     numbers = mostly and not cells.has_code(values)
     mixed = _other_mark(values, counts, bad, decimal) if bad.any() else ""
-    if mixed and (not numbers or cells.has_thousands(values, decimal)):
+    if mixed and (not numbers or cells.has_thousands(text.values_at(there[~bad]), decimal)):
         return _of_two_marks(values, known, mixed)
     if numbers and not cells.are_rounded(values):
         found = _number_kind(numeric[np.isfinite(numeric)], total)

@@ -128,7 +128,7 @@ def is_thousands(cell: str, decimal: str) -> bool:
 
 
 def has_thousands(values: Sequence[str], decimal: str) -> bool:
-    """Return whether some cells are thousands, such as 1,500, which might have decimals, too.
+    """Return whether some numbers are thousands, such as 1,500, which might have decimals, too.
 
     They have none where other cells have the decimal mark: beside 4.99, 1,500 is a thousand.
     """
