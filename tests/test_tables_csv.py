@@ -545,7 +545,7 @@ def test_reading_leaves_the_memory_pool_of_pyarrow(tmp_path):
 
 @pytest.mark.usefixtures("engine")
 def test_rows_that_repeat_the_names_are_left_out(table):
-    rows = [f"{i},{i / 4},x {i % 3},c2" for i in range(50)]
+    rows = [f"{i},{i / 4},{f'x {i % 3}' if i % 7 else ''},c2" for i in range(50)]
     header = 'size, b ,"x 1",c2'
     text = "\n".join([header, *rows[:20], "size,b,x 1,c2", *rows[20:40], header, *rows[40:]])
     expected, found = table("\n".join([header, *rows])), table(text + "\n", "put together.csv")

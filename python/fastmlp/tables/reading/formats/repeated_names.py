@@ -29,7 +29,7 @@ def leave_out_names(
     DataError
         If there are such rows and none may be left out.
     """
-    if table.absent is not None or (are_names := _are_names(table, names)) is None:
+    if (are_names := _are_names(table, names)) is None:
         return
     rows, locate = np.flatnonzero(are_names), table.locate
     first = f"{locate(int(rows[0]))} repeats the names of the columns"
@@ -52,10 +52,10 @@ def _are_names(table: Table, names: Sequence[str]) -> NDArray[np.bool_] | None:
     A word of an only column may be its name by chance.
     """
     texts = [table.held(column) for column in table.columns]
-    if len(names) < 2 or not all(map(_is_text, texts)) or not all(map(str.strip, names)):
+    if len(names) < 2 or not all(names) or not all(map(_is_text, texts)):
         return None
     found = np.ones(len(table), np.bool_)
-    for text, name in zip(texts, map(str.strip, names), strict=True):
+    for text, name in zip(texts, names, strict=True):
         assert isinstance(text, Text)
         if (place := Strings.of(text.values).place_of(name)) is None:
             return None
