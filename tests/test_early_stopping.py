@@ -286,6 +286,24 @@ def test_a_metric_of_ones_own(net, blobs):
     assert stopping.best == max(stopping.best, 0)
 
 
+def test_the_best_epoch_is_that_of_the_first_that_has_one(net, blobs):
+    def unknown(y, outputs):
+        return math.nan
+
+    def same(y, outputs):
+        return 0.5
+
+    stoppings = [
+        fm.EarlyStopping(f"validation_{f.__name__}", 9, mode="max") for f in (unknown, same)
+    ]
+    history = net.fit(
+        *blobs, 4, validation_data=blobs, metrics=[unknown, same], callbacks=stoppings
+    )
+    assert [stopping.best_epoch for stopping in stoppings] == [0, 1]
+    assert np.argmin(history.validation_loss) > 0
+    assert history.best_epoch == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

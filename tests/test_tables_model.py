@@ -398,6 +398,14 @@ def test_rows_of_one_group_are_held_out_together(rng, share):
         split(np.zeros(3, int), share, 1, np.zeros(3, int))
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.1, 1), (0.25, 1), (0.5, 2), (0.6, 2), (0.99, 3)])
+def test_groups_up_to_the_share_are_held_out_but_one_at_least(share, count):
+    groups = np.repeat(np.arange(4), 5)
+    _, held_out = fm.tables.splits.split_rows(np.zeros(20, int), share, 1, groups)
+    assert len(held_out) == 5 * count
+    assert len(set(groups[held_out])) == count
+
+
 def test_models_of_neighbouring_seeds_share_no_network():
     seeds = [own for seed in (0, 1, 2, 2**64 - 1) for own in network_seeds(seed, 4)]
     assert len(set(seeds)) == 16
