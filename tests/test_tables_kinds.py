@@ -376,7 +376,7 @@ def test_numbers_with_a_word_are_noted(form, cell):
         (["100:30:00", "1{}:00:59.5", "125:00:00"], "100:30:00"),
         (["5m", "{}m", "5s"], ""),  # may be codes
         (["P1", "P{}", "D3"], ""),
-        (["{}h30m", "{}m", "after {}"], ""),
+        (["1h30m", "{}h05m", "{}m", "after {}"], ""),
     ],
 )
 def test_durations_of_several_units_are_noted(cells, cell):
