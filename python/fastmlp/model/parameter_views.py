@@ -97,6 +97,10 @@ class ArrayViews(OfLayers, Sequence[NDArray[Any]]):
             return tuple(self._get(i) for i in range(*index.indices(self._count)))
         return self._get(self._place(index))
 
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        # That of Sequence ends by an IndexError, whose message takes longer than all arrays.
+        return map(self._get, range(self._count))
+
     def __repr__(self) -> str:
         try:
             arrays = self[:]
