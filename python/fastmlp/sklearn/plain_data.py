@@ -54,8 +54,8 @@ def _are_plain_features(estimator: Any, X: Any) -> bool:
 
 
 def _are_plain_targets(y: Any, count: int, *, numeric: bool) -> bool:
-    """Whether they are a vector of `count` numbers, or of labels, that is left as it is."""
-    if type(y) is not np.ndarray or y.shape != (count,):
+    """Whether they are an array of `count` numbers, rows or labels that is left as it is."""
+    if type(y) is not np.ndarray or y.ndim not in (1, 2) or not y.size or len(y) != count:
         return False
     if y.dtype in _FLOATS:
         return bool(y.flags.c_contiguous) and first_non_finite(y) < 0
