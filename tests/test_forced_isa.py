@@ -28,19 +28,18 @@ def test_it_stays_wrong(run_python):
     code = """
 import os
 import fastmlp as fm
-net = fm.Network([2, 2], seed=1)
-before = net.parameters.copy()
 for _ in range(2):
     try:
-        net.fit([[1, 2]], [1])
+        fm.Network([2, 2], seed=1)
     except ValueError:
-        print("refused", (net.parameters == before).all(), net.epoch)
+        print("refused")
 os.environ["FASTMLP_ISA"] = ""
+net = fm.Network([2, 2], seed=1)
 net.fit([[1, 2]], [1], epochs=1)
-print("trained", (net.parameters == before).all(), net.epoch)
+print("trained", net.epoch)
 """
     done = run_python(code, FASTMLP_ISA="none")
-    assert done.stdout.split("\n")[:3] == ["refused True 0"] * 2 + ["trained False 1"]
+    assert done.stdout.split("\n")[:3] == ["refused"] * 2 + ["trained 1"]
 
 
 @pytest.mark.shares_cores

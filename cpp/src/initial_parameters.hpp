@@ -18,16 +18,18 @@ namespace fastmlp {
 template <class T>
 void draw_initial_weights(const Layout& layout, const std::vector<Layer>& layers,
                           std::uint64_t seed, T* parameters) {
-    constexpr std::size_t kDrawnAtOnce = std::size_t{1} << 16;
     const RandomStream stream{seed, Purpose::kInitialWeights, 0};
+    std::array<double, 1024> drawn{};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const double limit = initial_limit(layers[i].activation, layout[i].k, layout[i].n);
         const Parameter& weights = layout[i].weights;
-        std::array<double, 2> drawn{};
-        for (std::size_t j = weights.offset; j < weights.offset + weights.size(); ++j) {
-            if (j % kDrawnAtOnce == 0) look_for_interrupt();
-            if (j == weights.offset || j % 2 == 0) drawn = stream.uniforms(j / 2);
-            parameters[j] = static_cast<T>((2.0 * drawn[j % 2] - 1.0) * limit);
+        const std::size_t end = weights.offset + weights.size();
+        for (std::size_t first = weights.offset; first < end; first += drawn.size()) {
+            const std::size_t count = std::min(drawn.size(), end - first);
+            look_for_interrupt();
+            draw_uniforms(stream, first, drawn.data(), count);
+            std::transform(drawn.begin(), drawn.begin() + count, parameters + first,
+                           [&](double u) { return static_cast<T>((2.0 * u - 1.0) * limit); });
         }
     }
 }

@@ -25,12 +25,33 @@ std::array<std::uint32_t, 4> RandomStream::block(std::uint64_t counter) const {
     return x;
 }
 
+namespace {
+
+double uniform_of(std::uint64_t low, std::uint64_t high) {
+    return static_cast<double>((low | high << 32) >> 11) * 0x1p-53;
+}
+
+}  // namespace
+
 std::array<double, 2> RandomStream::uniforms(std::uint64_t counter) const {
     const auto words = block(counter);
-    const auto uniform = [](std::uint64_t low, std::uint64_t high) {
-        return static_cast<double>((low | high << 32) >> 11) * 0x1p-53;
-    };
-    return {uniform(words[0], words[1]), uniform(words[2], words[3])};
+    return {uniform_of(words[0], words[1]), uniform_of(words[2], words[3])};
+}
+
+void draw_uniforms(const RandomStream& stream, std::uint64_t first, double* out,
+                   std::size_t count) {
+    const auto random_words = kernels::active_table<float>().random_words;
+    constexpr std::uint64_t kAtOnce = 32;  // two of each of sixteen blocks, see random_words
+    std::array<std::uint32_t, 2 * kAtOnce> words{};
+    for (std::uint64_t i = first, last = first + count; i < last;) {
+        const std::uint64_t end = std::min(last, (i / kAtOnce + 1) * kAtOnce);
+        random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
+                     i / kAtOnce * 16, words.data());
+        for (; i < end; ++i) {
+            const std::uint32_t* low = &words[i % 2 * 32 + i / 2 % 16];
+            *out++ = uniform_of(low[0], low[16]);
+        }
+    }
 }
 
 void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,

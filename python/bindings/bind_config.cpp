@@ -17,7 +17,7 @@ py::array_t<double> draw_uniform(std::uint64_t seed, std::uint32_t purpose, std:
                                  std::uint64_t first, std::size_t count) {
     const RandomStream stream{seed, static_cast<Purpose>(purpose), epoch};
     py::array_t<double> result(static_cast<py::ssize_t>(count));
-    for (std::size_t i = 0; i < count; ++i) result.mutable_data()[i] = stream.uniform(first + i);
+    draw_uniforms(stream, first, result.mutable_data(), count);
     return result;
 }
 

@@ -30,6 +30,10 @@ struct FASTMLP_API RandomStream {
     std::array<double, 2> uniforms(std::uint64_t counter) const;
 };
 
+/// out[i] = the number `first` + i of `stream`, uniform in [0, 1).
+FASTMLP_API void draw_uniforms(const RandomStream& stream, std::uint64_t first, double* out,
+                               std::size_t count);
+
 /// Fisher-Yates shuffle of 0..count-1 with the draws first, first + 1, ... of `stream`. The index
 /// j <= i is the high word of draw * (i + 1); its deviation from uniform is below count / 2^32.
 FASTMLP_API void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* order,

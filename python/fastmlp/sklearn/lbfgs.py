@@ -99,6 +99,7 @@ class _Objective:
         self._shares = np.concatenate(
             [np.repeat((share, 0.0), (w.size, b.size)) for w, b in layers]
         )
+        self._penalty = np.empty_like(self._shares)
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         samples, threads = self._samples, self._n_threads
@@ -108,6 +109,6 @@ class _Objective:
         )
         if self._outputs is not None:
             loss = mean_loss(self._network.loss, self._outputs, samples.targets, samples.weights)
-        penalty = self._shares * theta
+        penalty = np.multiply(self._shares, theta, out=self._penalty)
         gradient = gradient_factor(self._network) * self._core.gradients + penalty
         return loss + float(theta @ penalty) / 2, gradient
