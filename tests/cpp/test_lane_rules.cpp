@@ -123,7 +123,25 @@ void whole_batches() {
     assume_cache_sizes(nullptr);
 }
 
+/// 64-16-10 of float64 has 9680 bytes of parameters.
+void many_features() {
+    const CacheSizes sizes{.l2 = std::size_t{1} << 20};
+    assume_cache_sizes(&sizes);
+    const auto fit = [](std::size_t features, const Layers& layers, std::size_t batch) {
+        return fits_in_lanes(Network<double>(features, layers, Loss::kMeanSquaredError, 7), batch);
+    };
+    CHECK(fit(64, {{8, kRelu}, {10, kIdentity}}, 32));
+    CHECK(!fit(64, {{8, kRelu}, {10, kIdentity}}, 31));
+    CHECK(fit(64, {{16, kRelu}, {10, kIdentity}}, 64));
+    CHECK(!fit(64, {{16, kRelu}, {10, kIdentity}}, 63));
+    CHECK(!fit(65, {{16, kRelu}, {10, kIdentity}}, 64));
+    CHECK(!fit(64, {{17, kRelu}, {5, kIdentity}}, 64));
+    CHECK(!fit(64, {{16, kRelu}, {16, kRelu}, {10, kIdentity}}, 64));
+    assume_cache_sizes(nullptr);
+}
+
 void networks() {
+    many_features();
     for (const Loss loss :
          {Loss(Loss::kMeanAbsoluteError), Loss(Loss::kHuber, 0.3), Loss(Loss::kQuantile, 0.3)}) {
         CHECK(case_of({{12, kRelu}, {kOutputs, kIdentity}}, loss).in_lanes());

@@ -22,25 +22,39 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
+/// Whether no layer has more nodes.
+template <class T>
+bool no_wider(const Network<T>& network, std::size_t nodes) {
+    return std::all_of(network.layers().begin(), network.layers().end(),
+                       [=](const Layer& layer) { return layer.nodes <= nodes; });
+}
+
 /// Whether networks of this size are quicker in lanes, in batches of this size. Each block of rows
 /// goes through the parameters of a whole vector of networks, which have to stay in the L2 cache;
 /// and beyond 8 KiB each, one network fills its vectors about as well (measured: 10-32-32-3
 /// of float32 is quicker in lanes, 70-32-2 is not; of float64 20-24-1 is, 30-32-1 is not).
 /// Many features make rows long to transpose, which does not pay in small batches (60-8-2 of
-/// float64 is as quick in lanes, 100-8-2 in batches of 4 takes 1.1 times as long). A step of one
+/// float64 is as quick in lanes, 100-8-2 in batches of 4 takes 1.1 times as long); where all layers
+/// are so narrow that one network alone cannot fill its vectors, it pays up to 10 KiB (64-16-10 in
+/// batches of 64: 1.06 times as fast in vectors of 256 bits, 1.16 in those of 512). A step of one
 /// sample has kernels of its own, which only the smallest networks leave room to beat.
 template <class T>
 bool fits_in_lanes(const Network<T>& network, std::size_t batch) {
     constexpr std::size_t kMost = 8192, kMostOfOneSample = 1536;
     constexpr std::size_t kFewFeatures = 320, kMostFeatures = 512;
     constexpr std::size_t kMostOfManyFeatures = 6144, kLargeBatch = 32;
+    constexpr std::size_t kMostOfNarrow = 10240, kMostFeaturesOfNarrow = 64,
+                          kLargeBatchOfNarrow = 64;
     const std::size_t bytes = network.layout().size() * sizeof(T);
     const std::size_t features = network.features() * sizeof(T);
     const std::size_t lanes = kernels::active_table<T>().in_lanes.lanes;
     if (bytes * lanes > cache_sizes().l2 * 3 / 16) return false;
     if (batch == 1) return bytes <= kMostOfOneSample;
     if (features <= kFewFeatures) return bytes <= kMost;
-    return features <= kMostFeatures && bytes <= kMostOfManyFeatures && batch >= kLargeBatch;
+    if (features > kMostFeatures) return false;
+    if (bytes <= kMostOfManyFeatures && batch >= kLargeBatch) return true;
+    return network.features() <= kMostFeaturesOfNarrow && no_wider(network, kernels::kNarrow) &&
+           bytes <= kMostOfNarrow && batch >= kLargeBatchOfNarrow;
 }
 
 /// Whether gradients are adjusted by a penalty, however large: a rule with and without one differs.
@@ -86,10 +100,7 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
                                network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
                                !(by.batch_means && job.y.weights);
-    const bool narrow =
-        std::all_of(network.layers().begin(), network.layers().end(),
-                    [](const Layer& layer) { return layer.nodes <= kWidestInLanes; });
-    return plain_data && plain_network && plain_options && narrow &&
+    return plain_data && plain_network && plain_options && no_wider(network, kWidestInLanes) &&
            fits_in_lanes(network, batch) && batch_fits_in_lanes(network, lanes, batch);
 }
 
