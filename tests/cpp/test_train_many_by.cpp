@@ -33,6 +33,11 @@ void orders() {
     CHECK((ten.draw() == std::vector<std::uint32_t>{2, 8, 4, 9, 1, 6, 7, 3, 0, 5}));
     CHECK((orders_of(0, 1).draw() == std::vector<std::uint32_t>{0}));
     CHECK(orders_of(0, 0).draw().empty());
+    NumpyOrders other = orders_of(0, 10);
+    CHECK(!(other == ten));
+    other.draw();
+    CHECK(other == ten);
+    CHECK(!(orders_of(1, 10) == orders_of(0, 10)));
 }
 
 /// Against scikit-learn's words: it ends after more than `patience` epochs in a row whose loss is

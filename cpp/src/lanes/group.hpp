@@ -98,6 +98,7 @@ private:
     void load(std::size_t l);
     void fill();
     void draw_orders();
+    void draw_numpy_orders();
     void run_epoch();
     void end_epoch(double seconds);
     void step(std::size_t index);
@@ -262,12 +263,34 @@ void LaneGroup<T>::fill() {
     }
 }
 
+/// Draws those of NumPy; fits of a search often have equal ones, which are drawn once.
+template <class T>
+void LaneGroup<T>::draw_numpy_orders() {
+    std::array<NumpyOrders*, kernels::kMostLanes> orders{}, first{};
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        if (lanes_[l].finished || !lanes_[l].by->orders) continue;
+        orders[l] = &*lanes_[l].by->orders;
+        first[l] = *std::find_if(orders.begin(), orders.end(), [&](const NumpyOrders* each) {
+            return each != nullptr && *each == *orders[l];
+        });
+    }
+    for (std::size_t l = 0; l < lanes_.size(); ++l) {
+        if (orders[l] == nullptr) continue;
+        if (first[l] == orders[l]) {
+            orders[l]->draw();
+        } else {
+            *orders[l] = *first[l];
+        }
+    }
+}
+
 template <class T>
 void LaneGroup<T>::draw_orders() {
+    draw_numpy_orders();
     for (Lane<T>& lane : lanes_) {
         if (lane.finished) continue;
         if (lane.by->orders) {
-            std::ranges::copy(lane.by->orders->draw(), lane.order.begin());
+            std::ranges::copy(lane.by->orders->order(), lane.order.begin());
         } else if (options_.shuffle) {
             const Network<T>& network = *lane.job->network;
             draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());

@@ -25,6 +25,8 @@ public:
         std::iota(order_.begin(), order_.end(), 0U);
     }
 
+    const std::vector<std::uint32_t>& order() const { return order_; }
+
     /// Shuffles the order before. Whether a word is rejected is no branch, as none predicts it: the
     /// element then changes places with itself, and is drawn for again.
     const std::vector<std::uint32_t>& draw() {
@@ -39,6 +41,9 @@ public:
         }
         return order_;
     }
+
+    /// Whether all draws are the same from here on.
+    bool operator==(const NumpyOrders&) const = default;
 
 private:
     std::uint32_t word() {
