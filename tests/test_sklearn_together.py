@@ -169,6 +169,44 @@ def test_few_are_trained_each_on_a_thread_of_its_own(sizes):
     assert sizes == [1] * 3
 
 
+def test_those_that_learn_slowly_are_trained_first_and_together(monkeypatch):
+    """So none of them ends early and leaves a lane empty."""
+    rates, train = [], meeting.train
+
+    def noting(fits):
+        rates.append({fit._rate for fit in fits})
+        train(fits)
+
+    monkeypatch.setattr(meeting, "train", noting)
+    grid = {"learning_rate_init": [0.1, 0.001, 0.01], "random_state": range(6)}
+    mlp = MLPClassifier((4,), max_iter=2)
+    GridSearchCV(mlp, grid, cv=3, n_jobs=2, refit=False).fit(X, Y)
+    assert rates[0] == {0.001}
+    assert rates[-1] == {0.1}
+
+
+def test_tasks_of_a_kind_begin_by_rank():
+    begun, one_thread = [], meeting.Meeting(1, 1)
+    for kind, rank in [("b", (2, 1)), ("a", (5,)), ("b", (1, 9)), ("a", (3,)), ("b", (2, 0))]:
+        one_thread.add(partial(begun.append, (kind, rank)), kind, rank)
+    for name in "xyz":  # in the order they were added
+        one_thread.add(partial(begun.append, name))
+    one_thread.finish()
+    of_b = [("b", rank) for rank in [(1, 9), (2, 0), (2, 1)]]
+    assert begun == [*of_b, ("a", (3,)), ("a", (5,)), *"xyz"]
+
+
+@pytest.mark.parametrize(
+    ("coming", "enough"), [(7, 8), (40, 8), (60, 8), (63, 8), (64, 16), (100, 24), (999, 32)]
+)
+def test_whole_vectors_of_fits_are_trained_in_one_call(coming, enough):
+    two_threads = meeting.Meeting(2, 99)
+    two_threads._training.add(0)
+    for _ in range(coming):
+        two_threads.add(lambda: None)
+    assert two_threads._enough(8) == enough
+
+
 def test_some_diverge():
     grid = {"learning_rate_init": [1e-3, 1e300], "random_state": range(4)}
     mlp = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=5)

@@ -6,11 +6,13 @@ cost more: every switch takes Python to another processor, whose caches know not
 
 import sys
 import threading
-from collections import deque
+from bisect import insort
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
+from operator import itemgetter
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from fastmlp.sklearn.plain_fits import PlainFit, lanes_of, train
 
 _MOST_VECTORS = 4
 """Of fits that one thread trains in one call."""
+
+_Task = tuple[tuple[Any, ...], Callable[[], None]]
+"""Its rank, and what it runs."""
 
 _here = threading.local()
 """The `meeting` of this thread, if it runs a task of one."""
@@ -65,12 +70,14 @@ class Meeting:
         self._groups = [_Groups() for _ in range(n_threads)]  # of each thread
         self._most_waiting = most_waiting
         self._python = threading.Lock()
-        self._tasks: dict[Hashable, deque[Callable[[], None]]] = {}  # not begun, by their kind
+        self._tasks: dict[Hashable, list[_Task]] = {}  # not begun, by their kind, the next first
         self._ends: SimpleQueue[bool] = SimpleQueue()  # of threads; false is a failure
         self._training: set[int] = set()  # threads
         self._closed = False
 
-    def add(self, task: Callable[[], None], kind: Hashable = None) -> None:
+    def add(
+        self, task: Callable[[], None], kind: Hashable = None, rank: tuple[Any, ...] = ()
+    ) -> None:
         """Add a task, before `finish` or from within another one.
 
         Parameters
@@ -79,8 +86,12 @@ class Meeting:
             It must not raise.
         kind : hashable
             Equal for tasks whose fits are probably of one shape: these wait for each other.
+        rank : tuple
+            Those of a kind begin by rank. Where it is the learning rate, slow ones are trained side
+            by side and end together, and the last ones are probably short; where it is the data,
+            fewer data are in the cache at a time.
         """
-        self._tasks.setdefault(kind, deque()).append(task)
+        insort(self._tasks.setdefault(kind, []), (rank, task), key=itemgetter(0))
 
     def finish(self) -> None:
         """Run all tasks, and those that they add; return early if one fails."""
@@ -133,13 +144,15 @@ class Meeting:
     def _enough(self, lanes: int) -> int:
         """Return how many fits are trained in one call.
 
-        Some vectors of them, so that later ones take the lanes of those that end early. But at the
-        end each thread gets its share, and if no other one is training they all wait for this one.
+        Some whole vectors of them, so that later ones take the lanes of those that end early. But
+        at the end each thread gets its share, and if no other one is training they all wait for
+        this one.
         """
         threads = len(self._groups)
         if lanes == 1 or (threads > 1 and not self._training):
             return lanes
-        return max(lanes, min(_MOST_VECTORS * lanes, self._coming() // (2 * threads)))
+        share = min(_MOST_VECTORS * lanes, self._coming() // (2 * threads))
+        return max(lanes, share // lanes * lanes)
 
     def _coming(self) -> int:
         """Return how many fits are not being trained yet."""
@@ -160,7 +173,7 @@ class Meeting:
     def _run(self, kind: Hashable) -> None:
         """Run a task of a kind, in a context that no other has changed."""
         tasks = self._tasks[kind]
-        task = tasks.popleft()
+        _, task = tasks.pop(0)
         if not tasks:
             del self._tasks[kind]
         before, _here.kind = getattr(_here, "kind", None), kind

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from itertools import product
+from numbers import Real
 from typing import Any, Self
 
 from joblib.parallel import get_active_backend
@@ -46,7 +47,7 @@ class _Together:
         if not _is_ours(self.estimator) or not _is_local() or self._is_for_processes():
             super().fit(X, y, **params)  # type: ignore[misc]
             return self
-        with on_threads(self.n_jobs, X, _kind), self._steps_fitted_once():
+        with on_threads(self.n_jobs, X, _kind, _rank), self._steps_fitted_once():
             super().fit(X, y, **params)  # type: ignore[misc]
         return self
 
@@ -146,6 +147,13 @@ def _kind(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> Hashab
     return len(train), frozenset((name, _comparable(value)) for name, value in shape)
 
 
+def _rank(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> tuple[Any, ...]:
+    """Return the learning rate and the fold, by which fits of a kind begin: see `Meeting.add`."""
+    each = (parameters or {}).items()
+    rates = [rate for name, rate in each if name.split("__")[-1] == "learning_rate_init"]
+    return *(rate for rate in rates if isinstance(rate, Real)), id(train)
+
+
 def _comparable(value: Any) -> Hashable:
     try:
         hash(value)
@@ -158,6 +166,16 @@ def _is_local() -> bool:
     """Return whether joblib runs on this machine, unless the user has chosen a cluster."""
     backend, _ = get_active_backend()
     return type(backend).__module__ == "joblib._parallel_backends"
+
+
+def _digest(content: Any) -> bytes:
+    """Return a hash of what something contains, without a copy of its arrays."""
+    arrays: list[pickle.PickleBuffer] = []
+    digest = hashlib.sha1(usedforsecurity=False)
+    digest.update(pickle.dumps(content, 5, buffer_callback=arrays.append))
+    for each in arrays:
+        digest.update(each.raw())
+    return digest.digest()
 
 
 class _FittedSteps:
@@ -187,7 +205,7 @@ class _FittedSteps:
             compared = {name: value for name, value in named.items() if name not in left_out}
             content = (type(step), step.get_params(), X, arguments, compared)
             try:
-                key = hashlib.sha1(pickle.dumps(content, 5), usedforsecurity=False).digest()
+                key = _digest(content)
             except Exception:  # noqa: BLE001  (of what cannot be pickled, such as a lambda)
                 return function(step, X, *arguments, **named)
             with self._lock:

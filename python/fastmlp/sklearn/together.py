@@ -33,11 +33,12 @@ class _Outcome(Future[Any]):
 
 
 class _Pool:
-    """The tasks of one kind of a meeting as joblib sees them: a pool of `multiprocessing`."""
+    """Tasks of one kind and rank in a meeting, to joblib a pool of `multiprocessing`."""
 
-    def __init__(self, tasks: meeting.Meeting, kind: Hashable) -> None:
+    def __init__(self, tasks: meeting.Meeting, kind: Hashable, rank: tuple[Any, ...]) -> None:
         self._meeting = tasks
         self._kind = kind
+        self._rank = rank
 
     def apply_async(
         self,
@@ -59,7 +60,7 @@ class _Pool:
                 outcome.set_exception(error)
             tell(result)
 
-        self._meeting.add(task, self._kind)
+        self._meeting.add(task, self._kind, self._rank)
         return outcome
 
     def close(self) -> None:
@@ -77,10 +78,15 @@ class _Backend(ThreadingBackend):
     candidate, get joblib's threads.
     """
 
-    def __init__(self, most_copies: int, kind: Callable[..., Hashable]) -> None:
+    def __init__(
+        self,
+        most_copies: int,
+        kind: Callable[..., Hashable],
+        rank: Callable[..., tuple[Any, ...]],
+    ) -> None:
         super().__init__(nesting_level=0)
         self._most_copies = most_copies  # of the features
-        self._kind = kind
+        self._kind, self._rank = kind, rank
         self._meeting = meeting.Meeting(1, 1)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
@@ -114,7 +120,8 @@ class _Backend(ThreadingBackend):
     def _task(self, func: Any) -> Callable[[], Any]:
         """Prepare the pool for a task, which joblib gives it then."""
         [(_, arguments, named), *_] = func.items
-        self._pool = _Pool(self._meeting, self._kind(*arguments, **named))
+        kind, rank = self._kind(*arguments, **named), self._rank(*arguments, **named)
+        self._pool = _Pool(self._meeting, kind, rank)
 
         def run() -> Any:
             try:
@@ -128,7 +135,10 @@ class _Backend(ThreadingBackend):
 
 @contextmanager
 def on_threads(
-    n_jobs: int | None, X: Any, kind: Callable[..., Hashable] = lambda *_, **__: None
+    n_jobs: int | None,
+    X: Any,
+    kind: Callable[..., Hashable] = lambda *_, **__: None,
+    rank: Callable[..., tuple[Any, ...]] = lambda *_, **__: (),
 ) -> Iterator[None]:
     """Make joblib's `Parallel` run its tasks on threads, and each fit on one of them.
 
@@ -141,10 +151,12 @@ def on_threads(
     kind : callable
         Returns something equal for tasks whose networks are probably of one shape, from their
         arguments.
+    rank : callable
+        Returns by what the tasks of one kind are sorted, from their arguments.
     """
     at_once = config.get_num_threads() if n_jobs is None else n_jobs
     copies = _MOST_BYTES // (8 * max(1, _size(X)))
-    with parallel_config(backend=_Backend(copies, kind), n_jobs=at_once):
+    with parallel_config(backend=_Backend(copies, kind, rank), n_jobs=at_once):
         yield
 
 
