@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from fastmlp import _core
 from fastmlp import reference as fm
 from fastmlp.reference import random
 
@@ -91,3 +92,11 @@ def test_seeds():
     one, other = fm.Network([2, 2]), fm.Network([2, 2])
     assert one.seed != other.seed
     assert fm.Network([2, 2], seed=one.seed).parameters == one.parameters
+
+
+@pytest.mark.parametrize("first", [0, 1, 30, 31, 33, 2**34 - 3])  # blocks are drawn by sixteen
+def test_the_core_draws_the_same(first):
+    drawn = _core.draw_uniforms(2**63 + 5, 0, 7, first, 70)
+    assert list(drawn) == [random.uniform(2**63 + 5, 0, 7, first + i) for i in range(70)]
+    assert list(_core.draw_uniforms(3, 0, 0, first, 1)) == [random.uniform(3, 0, 0, first)]
+    assert not len(_core.draw_uniforms(3, 0, 0, first, 0))

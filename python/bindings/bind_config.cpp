@@ -13,8 +13,8 @@
 namespace fastmlp::bindings {
 namespace {
 
-py::array_t<double> draw_uniform(std::uint64_t seed, std::uint32_t purpose, std::uint32_t epoch,
-                                 std::uint64_t first, std::size_t count) {
+py::array_t<double> uniforms(std::uint64_t seed, std::uint32_t purpose, std::uint32_t epoch,
+                             std::uint64_t first, std::size_t count) {
     const RandomStream stream{seed, static_cast<Purpose>(purpose), epoch};
     py::array_t<double> result(static_cast<py::ssize_t>(count));
     draw_uniforms(stream, first, result.mutable_data(), count);
@@ -88,7 +88,7 @@ void bind_config(py::module_& module) {
     module.def("get_num_threads", &get_num_threads);
     module.def("environment_limits_threads", &environment_limits_threads);
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
-    module.def("draw_uniform", &draw_uniform, py::arg("seed"), py::arg("purpose"), py::arg("epoch"),
+    module.def("draw_uniforms", &uniforms, py::arg("seed"), py::arg("purpose"), py::arg("epoch"),
                py::arg("first"), py::arg("count"));
     module.def("draw_order", &order, py::arg("seed"), py::arg("epoch"), py::arg("n"),
                py::arg("purpose") = 1, py::arg("first") = 0);
