@@ -53,6 +53,22 @@ def assert_same(one, other):
     assert one.history_.stopped_by == other.history_.stopped_by
 
 
+def test_an_error_of_the_core_is_that_of_every_fit(monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError("no room")
+
+    def error_of(estimator):
+        with pytest.raises(MemoryError) as caught:
+            estimator.fit(X, Y)
+        return str(caught.value)
+
+    for name in ("train_many32", "train_many64"):
+        monkeypatch.setattr(_core, name, fail)
+    with together.on_threads(2, X):
+        found = Parallel()(delayed(error_of)(MLPClassifier((4,), max_iter=2)) for _ in range(FITS))
+    assert found == ["no room"] * FITS
+
+
 @pytest.fixture
 def sizes(monkeypatch):
     """Return a list that gets the number of fits of each training of a meeting."""

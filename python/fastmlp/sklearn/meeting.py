@@ -127,7 +127,7 @@ class Meeting:
         If no others can come any more, those that have are trained.
         """
         key, lanes = lanes_of(fit)
-        groups: _Groups = _Groups() if key is None else _here.groups
+        groups: _Groups = _here.groups
         groups.setdefault(key, []).append(fit)
         while not fit.is_trained:
             enough = self._enough(lanes)
