@@ -11,6 +11,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ def estimator_calls(library: Any) -> dict[str, Callable[[], object]]:
         fitted = make(hidden_layer_sizes=(100,), random_state=0, max_iter=1).fit(X, y)
         fresh = make(hidden_layer_sizes=(8,), random_state=0, max_iter=1)
         calls |= {
-            f"{kind}.predict, 1 row": lambda fitted=fitted: fitted.predict(X[:1]),
-            f"{kind}.predict, {ROWS} rows": lambda fitted=fitted: fitted.predict(X),
-            f"{kind}.partial_fit, {ROWS} rows": lambda fitted=fitted, y=y: fitted.partial_fit(X, y),
-            f"{kind}.fit, {ROWS} rows, one epoch": lambda fresh=fresh, y=y: fresh.fit(X, y),
+            f"{kind}.predict, 1 row": partial(fitted.predict, X[:1]),
+            f"{kind}.predict, {ROWS} rows": partial(fitted.predict, X),
+            f"{kind}.partial_fit, {ROWS} rows": partial(fitted.partial_fit, X, y),
+            f"{kind}.fit, {ROWS} rows, one epoch": partial(fresh.fit, X, y),
         }
     return calls
 
