@@ -1,5 +1,8 @@
 """Fits with the arguments of the fit before, which are not checked again, are as any other fit."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -103,3 +106,38 @@ def test_what_the_network_decides_is_checked_each_time(samples):
     net._model.core.epoch = 2**32 - 3
     with pytest.raises(ValueError, match="epochs must be at most 2"):
         net.fit(*samples, epochs=3)
+
+
+def test_a_rate_that_is_a_function_is_not_kept(samples):
+    class Rate:
+        def __call__(self, step):
+            return 0.1 / (step + 1)
+
+    rate = Rate()
+    kept = weakref.ref(rate)
+    fm.Network([3, 2], seed=1).fit(*samples, optimizer=fm.SGD(rate))
+    del rate
+    gc.collect()
+    assert kept() is None
+
+
+def test_optimizers_of_users_are_read_again(samples):
+    class Halved(fm.SGD):
+        factor = 1.0
+
+        def to_core(self, dtype):
+            core = fm.SGD.to_core(self, dtype)
+            core.learning_rate *= Halved.factor
+            return core
+
+    def trained(factors):
+        net = fm.Network([3, 2], seed=1)
+        optimizer = Halved(0.5)
+        for Halved.factor in factors:
+            net.fit(*samples, epochs=1, optimizer=optimizer)
+        return net.parameters
+
+    expected = fm.Network([3, 2], seed=1)
+    for rate in (0.5, 0.25):
+        expected.fit(*samples, epochs=1, optimizer=fm.SGD(rate))
+    assert (trained([1.0, 0.5]) == expected.parameters).all()

@@ -29,7 +29,15 @@ from fastmlp.losses import Loss
 from fastmlp.model.class_weight import ClassWeight
 from fastmlp.model.model import Model, TrainOptions, refuse_frozen
 from fastmlp.settings.lbfgs import LBFGS
-from fastmlp.settings.optimizers import Optimizer, OptimizerName, read_optimizer
+from fastmlp.settings.optimizers import (
+    SGD,
+    Adam,
+    AdamW,
+    Optimizer,
+    OptimizerName,
+    RMSprop,
+    read_optimizer,
+)
 from fastmlp.settings.plateau import Plateau
 from fastmlp.settings.schedules import Schedule
 
@@ -39,8 +47,8 @@ ValidationData = Rows | Stream
 _SWITCHES: Final = (bool, np.bool_, int, NoneType)
 """Types of `shuffle` that are no order."""
 
-_UNCHANGING: Final = (NoneType, int, float, str, np.generic, Optimizer, LBFGS)
-"""Types of arguments that are the same as long as they are the same object."""
+_UNCHANGING: Final = {NoneType, bool, int, float, str, SGD, Adam, AdamW, RMSprop, LBFGS}
+"""Types, without subclasses, of arguments that are the same as long as they are the same object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +253,9 @@ def _remember(given: _Given, options: FitOptions) -> None:
     """Keep the options if they are plain: they follow from arguments that cannot change alone."""
     global _last_plain  # noqa: PLW0603
     depends = options.callbacks or options.metrics or options.plateau or options.checkpoint
-    if not depends and all(isinstance(each, _UNCHANGING) for each in given):
+    rate = getattr(options.optimizer, "learning_rate", None)
+    holds = callable(rate)  # perhaps large data, which would stay in memory with the function
+    if not (depends or holds) and all(type(each) in _UNCHANGING for each in given):
         _last_plain = _Plain(given, options)
 
 
