@@ -95,6 +95,21 @@ def test_labels_are_enough_for_a_binarizer_and_for_training(case):
     assert ours.loss_curve_ == [loss]
 
 
+@pytest.mark.parametrize("case", ["three classes", "two classes", "labels"])
+def test_labels_in_a_list_are_those_of_an_array(case):
+    theirs, before = both(case)
+    ours = of(fm, case)
+    for name in ("coefs_", "intercepts_", "out_activation_"):
+        setattr(ours, name, getattr(theirs, name))
+    ours.classes_ = theirs.classes_.tolist()
+    assert (ours.predict(X) == theirs.predict(X)).all()
+    loss = before.partial_fit(X, TARGETS[case]).loss_
+    assert ours.partial_fit(X, TARGETS[case]).loss_ == loss
+    ours.classes_ = ours.classes_[:-1]
+    with pytest.raises(ValueError, match="classes not in"):
+        ours.partial_fit(X, TARGETS[case])
+
+
 @pytest.mark.parametrize("missing", ["coefs_", "intercepts_", "out_activation_", "classes_"])
 def test_what_is_missing_is_named(missing):
     theirs, _ = both("three classes")

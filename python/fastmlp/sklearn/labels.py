@@ -54,7 +54,8 @@ class LabelTargets(BaseMLP):
         self._refuse_unknown(labels_in(y))
 
     def _refuse_unknown(self, classes: NDArray[Any]) -> None:
-        if not set(self.classes_.tolist()).issuperset(classes.tolist()):
+        known = np.asarray(self.classes_)  # perhaps a list that was assigned
+        if not set(known.tolist()).issuperset(classes.tolist()):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
                 f"`self.classes_` has {self.classes_}. 'y' has {classes}."
