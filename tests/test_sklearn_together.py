@@ -201,6 +201,19 @@ def test_those_that_learn_slowly_are_trained_first_and_together(monkeypatch):
     assert rates[-1] == {0.1}
 
 
+def test_fits_begin_by_rate_and_fold_wherever_these_are_in_memory(monkeypatch):
+    ranks, add = [], meeting.Meeting.add
+
+    def noting(self, task, kind=None, rank=()):
+        ranks.append(rank)
+        add(self, task, kind, rank)
+
+    monkeypatch.setattr(meeting.Meeting, "add", noting)
+    grid = {"learning_rate_init": [0.1, 0.01], "alpha": [1.0, 0.1]}
+    GridSearchCV(MLPClassifier((4,), max_iter=1), grid, cv=3, n_jobs=2, refit=False).fit(X, Y)
+    assert ranks == [(rate, fold, 3) for rate in [0.1, 0.01] * 2 for fold in range(3)]
+
+
 def test_tasks_of_a_kind_begin_by_rank():
     begun, one_thread = [], meeting.Meeting(1, 1)
     for kind, rank in [("b", (2, 1)), ("a", (5,)), ("b", (1, 9)), ("a", (3,)), ("b", (2, 0))]:

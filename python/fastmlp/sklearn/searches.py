@@ -147,11 +147,11 @@ def _kind(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> Hashab
     return len(train), frozenset((name, _comparable(value)) for name, value in shape)
 
 
-def _rank(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> tuple[Any, ...]:
+def _rank(*_: Any, parameters: Any = None, split_progress: Any = (), **__: Any) -> tuple[Any, ...]:
     """Return the learning rate and the fold, by which fits of a kind begin: see `Meeting.add`."""
     each = (parameters or {}).items()
     rates = [rate for name, rate in each if name.split("__")[-1] == "learning_rate_init"]
-    return *(rate for rate in rates if isinstance(rate, Real)), id(train)
+    return *(rate for rate in rates if isinstance(rate, Real)), *split_progress
 
 
 def _comparable(value: Any) -> Hashable:
