@@ -183,3 +183,15 @@ def test_a_module_that_another_thread_is_importing(monkeypatch, module):
     net = fm.Network([2, 2])
     assert net.predict([[1, 2]]).shape == (1, 2)
     assert net.predict(np.ones((1, 2))).shape == (1, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["input_scale", "output_offset", "loss_weights"])
+def test_settings_for_each_column_may_be_anywhere_in_memory(name, dtype):
+    nets = [fm.Network([2, fm.Dense(2, "identity")], seed=0, dtype=dtype) for _ in range(2)]
+    values = np.array([2.0, 0.5], dtype)
+    for net, given in zip(nets, (values, unaligned(values)), strict=True):
+        setattr(net, name, given)
+        net.fit(np.eye(2), 3 * np.eye(2), epochs=2)
+    assert (getattr(nets[1], name) == values).all()
+    assert (nets[0].parameters == nets[1].parameters).all()

@@ -35,6 +35,13 @@ def with_one(value):
     return X
 
 
+def unaligned(values):
+    """Return the same numbers at an odd address, as in a packed record or a file."""
+    memory = np.frombuffer(b"-" + values.tobytes(), values.dtype, values.size, offset=1)
+    assert not memory.flags.aligned
+    return memory.reshape(values.shape)
+
+
 FEATURES = {
     "float64": features,
     "float32": lambda: features().astype(np.float32),
@@ -51,6 +58,7 @@ FEATURES = {
     "subclass": lambda: features().view(Matrix),
     "masked": lambda: np.ma.masked_array(features()),
     "read-only": lambda: np.frombuffer(features().tobytes()).reshape(ROWS, 3),
+    "unaligned": lambda: unaligned(features()),
     "NaN": lambda: with_one(np.nan),
     "infinite": lambda: with_one(-np.inf),
     "one more column": lambda: np.ones((ROWS, 4)),
@@ -66,6 +74,7 @@ TARGETS = {
     "int8": LABELS.astype(np.int8),
     "big-endian": LABELS.astype(">i4"),
     "floats": LABELS.astype(np.float32),
+    "unaligned floats": unaligned(LABELS.astype(float)),
     "booleans": LABELS > 1,
     "strings": LABELS.astype(str),
     "objects": LABELS.astype(str).astype(object),
@@ -138,6 +147,17 @@ def fitted_state(kind, X, y, before=None):
 def test_fits_are_those_with_all_checks(monkeypatch, kind, X):
     short, checked = with_and_without(monkeypatch, lambda: fitted_state(kind, X(), LABELS))
     assert short == checked
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_arrays_at_odd_addresses_are_those_at_others(kind, solver):
+    X, y, weights = features(), LABELS.astype(float), np.arange(1.0, ROWS + 1)
+    first, second = (kind(max_iter=3, random_state=0, solver=solver) for _ in range(2))
+    first.fit(X, y, weights)
+    second.fit(*map(unaligned, (X, y, weights)))
+    assert all(map(np.array_equal, first.coefs_, second.coefs_))
+    assert (first.predict(X) == second.predict(unaligned(X))).all()
 
 
 @pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.data._conversion import numbers
+from fastmlp.data._conversion import converted, numbers
 from fastmlp.losses import Loss
 from fastmlp.model.model import Model
 
@@ -28,8 +28,7 @@ def set_loss_weights(model: Model, value: ArrayLike | None) -> None:
             f"loss_weights must have shape ({model.outputs},), a weight for each output, "
             f"got {given.shape}"
         )
-    with np.errstate(over="ignore"):
-        weights = np.ascontiguousarray(given, model.dtype)
+    weights = converted(given, model.dtype)
     rounded = (weights == 0) & (given != 0)
     if not np.isfinite(weights).all() or (weights < 0).any() or rounded.any():
         raise ValueError(

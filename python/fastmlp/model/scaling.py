@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.data._conversion import numbers
+from fastmlp.data._conversion import converted, numbers
 from fastmlp.model.model import Model
 
 
@@ -31,8 +31,7 @@ def set_scaling(model: Model, name: str, value: ArrayLike | None) -> None:
     array = numbers(name, value)
     if array.shape not in ((), (columns,)):
         raise ValueError(f"{name} must be a number or have shape ({columns},), got {array.shape}")
-    with np.errstate(over="ignore"):
-        factors = np.ascontiguousarray(np.broadcast_to(array, (columns,)), model.dtype)
+    factors = converted(np.broadcast_to(array, (columns,)), model.dtype)
     if not np.isfinite(factors).all() or (name == "output_scale" and (factors < 0).any()):
         least = "at least 0 and " if name == "output_scale" else ""
         raise ValueError(f"{name} must be {least}finite in {model.dtype}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from fastmlp.data._conversion import first_non_finite
+from fastmlp.data._conversion import first_non_finite, is_ready
 
 _FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -48,9 +48,7 @@ def _are_plain_features(estimator: Any, X: Any) -> bool:
     """Whether they are an array that is left as it is, and need not be compared with names."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _FLOATS:
         return False
-    if not (X.size and X.flags.c_contiguous) or "feature_names_in_" in vars(estimator):
-        return False
-    return first_non_finite(X) < 0
+    return "feature_names_in_" not in vars(estimator) and bool(X.size) and _are_finite(X)
 
 
 def _are_plain_targets(y: Any, count: int, *, numeric: bool) -> bool:
@@ -58,5 +56,10 @@ def _are_plain_targets(y: Any, count: int, *, numeric: bool) -> bool:
     if type(y) is not np.ndarray or y.ndim not in (1, 2) or not y.size or len(y) != count:
         return False
     if y.dtype in _FLOATS:
-        return bool(y.flags.c_contiguous) and first_non_finite(y) < 0
+        return _are_finite(y)
     return y.dtype.kind in ("iu" if numeric else "biuU") and bool(y.dtype.isnative)
+
+
+def _are_finite(values: Any) -> bool:
+    """Whether numbers are as the core can read them, and finite."""
+    return is_ready(values, values.dtype) and first_non_finite(values) < 0

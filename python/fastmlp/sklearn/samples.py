@@ -55,7 +55,7 @@ class EstimatorSamples:
 def read_samples(
     dtype: np.dtype[Any], x: Any, targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> EstimatorSamples:
-    """Return checked arrays for a network: in its `dtype`, C-contiguous.
+    """Return checked arrays for a network: in its `dtype`, C-contiguous and aligned.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def read_samples(
     weights : ndarray, shape (n,), or None
         Weights of the samples.
     """
-    x = x.tocsr() if is_sparse(x) else np.ascontiguousarray(x, dtype)
+    x = x.tocsr() if is_sparse(x) else _ready(x, dtype)
     if targets.ndim == 2:
-        targets = np.ascontiguousarray(targets, dtype)
+        targets = _ready(targets, dtype)
     if weights is not None:
-        weights = np.ascontiguousarray(weights, dtype)
+        weights = _ready(weights, dtype)
         check_weights("fit", weights)
     return EstimatorSamples(x, targets, weights)
 
@@ -101,4 +101,10 @@ def core_features(x: Any, dtype: np.dtype[Any]) -> NDArray[Any] | SparseRows:
 
 def dense(x: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return features as a C-contiguous array of `dtype`."""
-    return np.ascontiguousarray(x.toarray() if is_sparse(x) else x, dtype)
+    return _ready(x.toarray() if is_sparse(x) else x, dtype)
+
+
+def _ready(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array that the core can read."""
+    array = np.ascontiguousarray(values, dtype)
+    return array if array.flags.aligned else array.copy()
