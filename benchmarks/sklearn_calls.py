@@ -66,11 +66,11 @@ def measure(turns: int) -> Table:
         least = 1e6 * np.min(taken, axis=0)
         row = {
             "call": name,
-            "scikit-learn, us": float(least[0]),
-            "fastmlp, us": float(least[1]),
+            "scikit-learn, µs": float(least[0]),
+            "fastmlp, µs": float(least[1]),
             "times as fast": float(least[0] / least[1]),
         }
-        print(f"{name:42}{least[0]:9.0f} us {least[1]:9.0f} us {row['times as fast']:7.2f} x")
+        print(f"{name:42}{least[0]:9.0f} µs {least[1]:9.0f} µs {row['times as fast']:7.2f} x")
         rows.append(row)
     return rows
 
