@@ -151,6 +151,21 @@ def test_two_fits_are_one(name, dtype):
     assert twice.parameters.tobytes() == once.parameters.tobytes()
 
 
+@pytest.mark.parametrize("optimizer", [fm.SGD(1e24, momentum=0.9), fm.SGD(1e26, l2=1e-3)])
+def test_two_fits_are_one_with_huge_weights(optimizer):
+    """Zeros meet the padding of weights, which became infinite long before these."""
+    rng = np.random.default_rng(5)
+    X, y = rng.standard_normal((45, 3)), rng.standard_normal((45, 2))
+    nets = [
+        fm.Network([3, 10, 3, 2], "sigmoid", "identity", seed=0, dtype="float64") for _ in range(2)
+    ]
+    once = nets[0].fit(X, y, 3, 32, optimizer=optimizer, n_threads=1).loss
+    each = [nets[1].fit(X, y, 1, 32, optimizer=optimizer, n_threads=1).loss[0] for _ in range(3)]
+    assert once == each
+    assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
+    assert np.abs(nets[0].parameters).max() < 1e200
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_is_the_three_calls(name, dtype):
     optimizer, net, (X, y) = OPTIMIZERS[name], network(dtype), samples(dtype)

@@ -154,8 +154,10 @@ public:
         T* gradients = room(scratch_, rows * kPanel);
         kernel_.outer(a, i, rows, v, j, width, batch, sums, ldw, use_.scale, T(0), true, gradients,
                       kPanel);
-        use_gradients(kernel_, target_, &DenseView<T>::w, offset, {rows, padded(width)}, gradients,
-                      use_);
+        // Those in whole vectors: what is beyond them in the scratch memory is of other layers.
+        const std::size_t lanes = kernel_.in_lanes.lanes;
+        const std::size_t written = (width + lanes - 1) / lanes * lanes;
+        use_gradients(kernel_, target_, &DenseView<T>::w, offset, {rows, written}, gradients, use_);
     }
 
     /// Columns `n` of the biases: sums of v over the batch.
