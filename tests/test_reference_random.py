@@ -94,7 +94,8 @@ def test_seeds():
     assert fm.Network([2, 2], seed=one.seed).parameters == one.parameters
 
 
-@pytest.mark.parametrize("first", [0, 1, 30, 31, 33, 2**34 - 3])  # blocks are drawn by sixteen
+# Blocks are drawn by sixteen; the last is that of the number 2**64 - 1.
+@pytest.mark.parametrize("first", [0, 1, 30, 31, 33, 2**34 - 3, 2**64 - 70])
 def test_the_core_draws_the_same(first):
     drawn = _core.draw_uniforms(2**63 + 5, 0, 7, first, 70)
     assert list(drawn) == [random.uniform(2**63 + 5, 0, 7, first + i) for i in range(70)]

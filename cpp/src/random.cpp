@@ -43,14 +43,15 @@ void draw_uniforms(const RandomStream& stream, std::uint64_t first, double* out,
     const auto random_words = kernels::active_table<float>().random_words;
     constexpr std::uint64_t kAtOnce = 32;  // two of each of sixteen blocks, see random_words
     std::array<std::uint32_t, 2 * kAtOnce> words{};
-    for (std::uint64_t i = first, last = first + count; i < last;) {
-        const std::uint64_t end = std::min(last, (i / kAtOnce + 1) * kAtOnce);
+    while (count > 0) {
+        const std::size_t some = std::min<std::uint64_t>(count, kAtOnce - first % kAtOnce);
         random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
-                     i / kAtOnce * 16, words.data());
-        for (; i < end; ++i) {
-            const std::uint32_t* low = &words[i % 2 * 32 + i / 2 % 16];
+                     first / kAtOnce * 16, words.data());
+        for (std::size_t i = 0; i < some; ++i, ++first) {
+            const std::uint32_t* low = &words[first % 2 * 32 + first / 2 % 16];
             *out++ = uniform_of(low[0], low[16]);
         }
+        count -= some;
     }
 }
 
