@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp.fitting.options import read_options
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_samples_and_the_network_may_differ(samples, dtype):
     expected.update(0.1)
     for _ in range(2):
         assert trained(20, dtype).tobytes() == expected.parameters.tobytes()
-        for rows, other in ((5, dtype), (20, "float32"), (20, "float64")):
+        for rows, other in ((20, "float32"), (20, "float64"), (5, dtype)):
             trained(rows, other)
 
 
@@ -97,15 +98,49 @@ def test_arguments_that_changed_in_place_are_read_again(samples):
     assert len(net.fit(*samples, epochs=epochs).loss) == 3
 
 
-def test_what_the_network_decides_is_checked_each_time(samples):
-    net = fitted(*samples, epochs=3)
+@pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "optimizer", [fm.SGD(0.1), fm.LBFGS(max_iterations=3)], ids=["SGD", "L-BFGS"]
+)
+def test_a_network_that_was_frozen_since_is_refused(samples, optimizer):
+    net = fitted(*samples, optimizer=optimizer)
     net.trainable = False
     with pytest.raises(ValueError, match="every layer is frozen"):
+        net.fit(*samples, optimizer=optimizer)
+
+
+def test_what_the_network_decides_is_checked_each_time(samples):
+    net = fitted(*samples, epochs=3)
+    net._model.core.epoch = 2**32 - 3  # as after that many
+    with pytest.raises(ValueError, match="epochs must be at most 2, got 3"):
         net.fit(*samples, epochs=3)
-    net.trainable = True
-    net._model.core.epoch = 2**32 - 3
-    with pytest.raises(ValueError, match="epochs must be at most 2"):
-        net.fit(*samples, epochs=3)
+
+
+def test_a_plateau_is_one_of_what_each_network_measures(samples):
+    arguments = {"optimizer": fm.SGD(fm.Plateau(0.1, monitor="validation_accuracy"))}
+    arguments |= {"epochs": 1, "validation_fraction": 0.3}
+    fm.Network([3, 2]).fit(*samples, **arguments)
+    X, y = samples
+    with pytest.raises(ValueError, match="validation_accuracy"):
+        fm.Network([3, 1], output="identity").fit(X, y.astype(float), **arguments)
+
+
+def test_each_fit_stops_early_by_itself(samples):
+    net = fm.Network([3, 4, 2], seed=1)
+    arguments = {"epochs": 2, "batch_size": 6, "optimizer": fm.SGD(0.1), "shuffle": True}
+    arguments |= {"validation_data": None, "verbose": 0, "n_threads": 1, "callbacks": None}
+    arguments |= {"sample_weight": None, "class_weight": None, "validation_fraction": 0.3}
+    arguments |= {"metrics": None, "early_stopping": True, "checkpoint": None, "ema": None}
+    one, other = (read_options(net._model, **arguments) for _ in range(2))
+    assert one.callbacks[0] is not other.callbacks[0]
+
+
+def test_a_checkpoint_is_read_each_time(samples, tmp_path):
+    path = str(tmp_path / "checkpoint.fastmlp")
+    net = fm.Network([3, 4, 2], seed=1)
+    for _ in range(2):
+        net.fit(*samples, epochs=2, checkpoint=path)
+        assert net.epoch == 2  # the second fit resumes the first, which had ended
 
 
 def test_a_rate_that_is_a_function_is_not_kept(samples):

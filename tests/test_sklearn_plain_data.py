@@ -197,6 +197,7 @@ def test_plain_arrays_are_not_checked_by_scikit_learn(monkeypatch):
     monkeypatch.setattr(plain_data, "validate_data", refuse)
     assert model.predict(features()).shape == (ROWS,)
     model.partial_fit(features(), LABELS)
+    MLPRegressor(max_iter=3, random_state=0).fit(features(), LABELS)
     with pytest.raises(AssertionError):
         model.predict(with_one(np.nan))
 

@@ -252,7 +252,7 @@ def _repeated(given: _Given, model: Model) -> FitOptions | None:
 def _remember(given: _Given, options: FitOptions) -> None:
     """Keep the options if they are plain: they follow from arguments that cannot change alone."""
     global _last_plain  # noqa: PLW0603
-    depends = options.callbacks or options.metrics or options.plateau or options.checkpoint
+    depends = options.callbacks or options.metrics or options.checkpoint
     rate = getattr(options.optimizer, "learning_rate", None)
     holds = callable(rate)  # perhaps large data, which would stay in memory with the function
     if not (depends or holds) and all(type(each) in _UNCHANGING for each in given):

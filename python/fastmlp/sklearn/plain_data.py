@@ -26,7 +26,7 @@ def checked_samples(
     estimator: Any, X: Any, y: Any, *, y_numeric: bool, reset: bool
 ) -> tuple[Any, Any]:
     """Return ``validate_data`` of features and targets to train on; of the first with `reset`."""
-    if _are_plain_features(estimator, X) and _are_plain_targets(y, len(X), numeric=y_numeric):
+    if _are_plain_features(estimator, X) and _are_plain_targets(y, len(X)):
         if reset:
             estimator.n_features_in_ = X.shape[1]
         if X.shape[1] == vars(estimator).get("n_features_in_"):
@@ -51,13 +51,13 @@ def _are_plain_features(estimator: Any, X: Any) -> bool:
     return "feature_names_in_" not in vars(estimator) and bool(X.size) and _are_finite(X)
 
 
-def _are_plain_targets(y: Any, count: int, *, numeric: bool) -> bool:
+def _are_plain_targets(y: Any, count: int) -> bool:
     """Whether they are an array of `count` numbers, rows or labels that is left as it is."""
     if type(y) is not np.ndarray or y.ndim not in (1, 2) or not y.size or len(y) != count:
         return False
     if y.dtype in _FLOATS:
         return _are_finite(y)
-    return y.dtype.kind in ("iu" if numeric else "biuU") and bool(y.dtype.isnative)
+    return y.dtype.kind in "biuU" and bool(y.dtype.isnative)
 
 
 def _are_finite(values: Any) -> bool:
