@@ -23,6 +23,7 @@ from fastmlp.fitting.held_out import HeldOut, read_held_out, split
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions, refuse_with_stream, settings_of
+from fastmlp.fitting.plain import fit_plain
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.progress import shown
 from fastmlp.fitting.ranks import Ranks
@@ -90,6 +91,32 @@ def _fit(
     options: FitOptions,
     ranks: Ranks | None,
 ) -> History:
+    """Train in the shortest way, and say what it means if a loss is not finite."""
+    try:
+        if data is None and ranks is None and options.is_plain:
+            history = fit_plain(model, X, y, options)
+            if history is not None:
+                return history
+        return _fit_scaled(network, model, X, y, data, options, ranks)
+    except Diverged as error:
+        epoch, loss, rate = error.args
+        if not np.isfinite(model.core.parameters).all():  # although they are restored
+            raise ValueError(
+                "the network has parameters that are not finite, and had them before the fit: "
+                "set them, or create the network again"
+            ) from None
+        raise DivergenceError(epoch + 1, loss, rate) from None
+
+
+def _fit_scaled(
+    network: Network,
+    model: Model,
+    X: Features,
+    y: Targets,
+    data: Stream | Batches | None,
+    options: FitOptions,
+    ranks: Ranks | None,
+) -> History:
     """Train with the scaling of the features and the names that the fit needs."""
     optimizer = options.optimizer
     if data is not None:
@@ -105,21 +132,12 @@ def _fit(
     if learns or options.saved is not None:
         saved_core = None if options.saved is None else options.saved.core
         scaling = standardized(model, X if data is None else data, saved_core, ranks)
-    try:
-        with UnchangedIfRefused(model, names, options.saved), scaling:
-            if isinstance(optimizer, LBFGS):
-                return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
-            if data is not None:
-                return _fit_stream(network, model, data, optimizer, options, ranks)
-            return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
-    except Diverged as error:
-        epoch, loss, rate = error.args
-        if not np.isfinite(model.core.parameters).all():  # although they are restored
-            raise ValueError(
-                "the network has parameters that are not finite, and had them before the fit: "
-                "set them, or create the network again"
-            ) from None
-        raise DivergenceError(epoch + 1, loss, rate) from None
+    with UnchangedIfRefused(model, names, options.saved), scaling:
+        if isinstance(optimizer, LBFGS):
+            return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
+        if data is not None:
+            return _fit_stream(network, model, data, optimizer, options, ranks)
+        return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
 
 
 def _fit_arrays(
@@ -269,7 +287,7 @@ def _fit_lbfgs(
         history = loop.end(iterations, n_threads)
     if ranks is not None and ranks.rank > 0:
         return history
-    warn_if_not_converged(history, stacklevel=7)  # the line that calls Network.fit
+    warn_if_not_converged(history, stacklevel=8)  # the line that calls Network.fit
     return history
 
 

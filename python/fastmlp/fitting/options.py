@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from operator import is_
 from types import NoneType
 from typing import Final
@@ -117,6 +118,15 @@ class FitOptions:
     def validates(self) -> bool:
         """Whether there are held-out samples."""
         return self.validation_data is not None or self.validation_fraction is not None
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether nothing happens around the epochs, to samples that all count the same."""
+        of_samples = (self.order, self.sample_weight, self.class_weight)
+        around = (self.saved, self.checkpoint, self.plateau)
+        every = all(each is None for each in (*of_samples, *around))
+        asks = self.validates or self.standardize or self.callbacks or self.verbose
+        return every and not asks
 
     def measured(self, loss: Loss) -> dict[str, bool | None]:
         """Return the names of what the fit measures, and whether larger values are better."""

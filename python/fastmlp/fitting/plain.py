@@ -1,0 +1,39 @@
+"""The plain fit: arrays that need no conversion, and nothing to do around the epochs.
+
+Programs that train on a few samples at a time, as in online or reinforcement learning, call it so
+often that what `fit` does around the core would take longer than the steps.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.data import _memory, copying
+from fastmlp.fitting.epochs import history_of
+from fastmlp.fitting.options import FitOptions, settings_of
+from fastmlp.history import History
+from fastmlp.model.model import Model
+from fastmlp.settings.optimizers import Optimizer
+
+
+def fit_plain(model: Model, X: Any, y: object, options: FitOptions) -> History | None:
+    """Train as ``Network.fit`` does, with options that are plain; None, and nothing has changed, if
+    the samples must be converted, compared with what the network knows, or refused.
+    """
+    core, optimizer = model.core, options.optimizer
+    if not isinstance(optimizer, Optimizer) or core.feature_names is not None:
+        return None
+    targets = core.ready_samples(X, y)
+    if targets is None or _shares(model, X) or (targets.ndim > 1 and _shares(model, targets)):
+        return None
+    rows = len(targets)
+    _memory.require(copying.RESULTS, rows * 8, rows, "X")  # targets, and indices in the order
+    settings = settings_of(options, optimizer, model.dtype, rows)
+    n_threads = core.threads_for(settings.batch_size, options.n_threads)
+    epochs = core.fit(X, targets, None, None, settings, None, None, None)
+    return history_of(epochs, model, targets, n_threads, head_losses={})
+
+
+def _shares(model: Model, values: object) -> bool:
+    """Return whether an array may be a view of the weights, which would change in training."""
+    return np.may_share_memory(values, model.core.parameters)
