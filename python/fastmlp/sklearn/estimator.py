@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral
+from operator import is_
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastmlp._validation import described, threads
@@ -31,13 +31,17 @@ from fastmlp.sklearn.callbacks import CallbackSupportMixin, FitTask
 from fastmlp.sklearn.fitted import Fitted
 from fastmlp.sklearn.fitting import StochasticFit
 from fastmlp.sklearn.optimizer import Optimizer
-from fastmlp.sklearn.parameters import CONSTRAINTS
+from fastmlp.sklearn.parameters import CONSTRAINTS, are_unchanging
 from fastmlp.sklearn.plain_data import checked_features
+from fastmlp.sklearn.random_states import drawing
 from fastmlp.sklearn.samples import EstimatorSamples, check_weights, read_samples
 from fastmlp.sklearn.together import threads_of_a_fit
 from fastmlp.sklearn.validation import Validation, measured_by, split
 
 _parameter_names: "WeakKeyDictionary[type, list[str]]" = WeakKeyDictionary()
+
+_valid_parameters: "WeakKeyDictionary[type, tuple[object, ...]]" = WeakKeyDictionary()
+"""Those that scikit-learn accepted last, of each class, if they are unchanging."""
 
 
 class BaseMLP(CallbackSupportMixin, Fitted):
@@ -57,6 +61,16 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         if cls not in _parameter_names:
             _parameter_names[cls] = super()._get_param_names()
         return _parameter_names[cls].copy()
+
+    def _validate_params(self) -> None:
+        """Check the parameters, unless they are those of the last check, a fifth of a short fit."""
+        cls, values = type(self), tuple(self.get_params(deep=False).values())
+        valid = _valid_parameters.get(cls)
+        if valid is not None and len(valid) == len(values) and all(map(is_, valid, values)):
+            return
+        super()._validate_params()
+        if are_unchanging(values):
+            _valid_parameters[cls] = values
 
     def _keep(self, parameters: Mapping[str, Any]) -> None:
         """Set the constructor's arguments from its ``locals()``."""
@@ -84,18 +98,20 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         If something is refused, the attributes are restored to `before`, or to those of now.
         """
         before = dict(vars(self)) if before is None else before
-        try:
-            train = self._prepared(X, y, sample_weight, eval_set, incremental=incremental)
-        except BaseException:
-            self.__dict__ = before  # a fitted estimator does not change
-            raise
-        task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
-        try:
-            train(task)
-        except (TypeError, ValueError):
-            if self.solver != "lbfgs" and self._network.steps == 0:  # for example by its first rate
-                self.__dict__ = before
-            raise
+        with drawing(self.random_state) as random_state:
+            try:
+                train = self._prepared(X, y, sample_weight, eval_set, random_state, incremental)
+            except BaseException:
+                self.__dict__ = before  # a fitted estimator does not change
+                raise
+            task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
+            try:
+                train(task)
+            except (TypeError, ValueError):
+                # for example by its first rate
+                if self.solver != "lbfgs" and self._network.steps == 0:
+                    self.__dict__ = before
+                raise
         task.ends()
         self._name(self._network)
         if not np.isfinite(self._network.parameters).all():
@@ -105,7 +121,13 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             )
 
     def _prepared(
-        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, *, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any,
+        random_state: np.random.RandomState,
+        incremental: bool,
     ) -> Callable[[FitTask], None]:
         """Check everything and return the function that trains; changes only attributes."""
         nodes = hidden_nodes(self.hidden_layer_sizes)
@@ -121,7 +143,6 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         self._count_outputs(targets, fresh=fresh)
         weights = self._weights(features, labels, sample_weight, incremental=incremental)
         self._check_targets(targets, weights)
-        random_state = check_random_state(self.random_state)
         if fresh:
             self._nodes = nodes
             architecture = self._architecture(features.shape[1], nodes)

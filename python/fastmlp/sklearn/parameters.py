@@ -1,6 +1,8 @@
 """The constraints of the parameters of both estimators, in scikit-learn's terms."""
 
+from collections.abc import Collection
 from numbers import Integral, Real
+from types import NoneType
 from typing import Any, Final
 
 import numpy as np
@@ -42,3 +44,13 @@ CONSTRAINTS: Final[dict[str, list[Any]]] = {
         None,
     ],
 }
+
+_UNCHANGING: Final = {NoneType, bool, int, float, str}
+"""Types, without subclasses, of values that are the same as long as they are the same object."""
+
+
+def are_unchanging(values: Collection[object]) -> bool:
+    """Return whether no parameter can change unless another object is assigned."""
+    of_tuples = (item for value in values if type(value) is tuple for item in value)
+    others = (value for value in values if type(value) is not tuple)
+    return {*map(type, of_tuples), *map(type, others)} <= _UNCHANGING
