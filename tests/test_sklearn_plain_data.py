@@ -198,8 +198,15 @@ def test_plain_arrays_are_not_checked_by_scikit_learn(monkeypatch):
     assert model.predict(features()).shape == (ROWS,)
     model.partial_fit(features(), LABELS)
     MLPRegressor(max_iter=3, random_state=0).fit(features(), LABELS)
+    table = np.column_stack([features(), LABELS])
+    MLPRegressor(max_iter=3, random_state=0).fit(table[:, :-1], table[:, -1])  # not adjacent
     with pytest.raises(AssertionError):
         model.predict(with_one(np.nan))
+    with pytest.raises(AssertionError):
+        model.predict(np.asfortranarray(with_one(np.nan)))
+    many = np.ones((2, plain_data._FEW), np.float32)
+    with pytest.raises(AssertionError):
+        MLPRegressor().fit(many[:, ::-1], LABELS[:2])
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], ["a", "b", "c"], [5]], ids=len)

@@ -14,6 +14,9 @@ _FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
 
 _SPARSE: Final = ("csr", "csc")
 
+_FEW: Final = 2**14
+"""Of numbers that are not adjacent, such as columns of a table, whose checks need memory."""
+
 
 def checked_features(estimator: Any, X: Any, accept_sparse: tuple[str, ...] = _SPARSE) -> Any:
     """Return ``validate_data`` of features to predict for."""
@@ -61,5 +64,7 @@ def _are_plain_targets(y: Any, count: int) -> bool:
 
 
 def _are_finite(values: Any) -> bool:
-    """Whether numbers are as the core can read them, and finite."""
-    return is_ready(values, values.dtype) and first_non_finite(values) < 0
+    """Whether numbers are finite; False, too, if there are many that the core cannot read."""
+    if is_ready(values, values.dtype):
+        return first_non_finite(values) < 0
+    return values.size <= _FEW and bool(np.isfinite(values).all())
