@@ -105,6 +105,22 @@ void samples() {
     CHECK(!in_lanes([&](Case& c) { c.targets = Targets<float>::of_function(custom, kRows); }));
 }
 
+/// Numbers of samples may differ a little, those of batches not at all.
+void numbers_of_samples() {
+    const auto key = [](std::size_t rows, std::size_t batch_size) {
+        Case some = case_of({{12, kTanh}, {kOutputs, kIdentity}});
+        some.options.rows = some.rows.data();
+        some.options.row_count = rows;
+        some.options.batch_size = batch_size;
+        return lane_key(some.job());
+    };
+    CHECK(key(32, 16) == key(32, 16));
+    CHECK(key(33, 16) == key(40, 16));
+    CHECK(key(32, 16) != key(33, 16));
+    CHECK(key(20, 200) == key(31, 200));
+    CHECK(key(20, 200) != key(40, 200));
+}
+
 /// Of 32 columns, with a layer of 24 nodes, 16 rows take half the cache.
 void whole_batches() {
     constexpr std::size_t kLanes = 16, kRow = 32 * kLanes * sizeof(float);
@@ -259,6 +275,7 @@ void following() {
 int main() {
     optimizers_and_options();
     samples();
+    numbers_of_samples();
     networks();
     refused();
     sizes();

@@ -47,10 +47,10 @@ public:
           manners_(manners), outcomes_(outcomes), waiting_(members.rbegin(), members.rend()),
           options_(jobs[members[0]].options),
           until_(options_.until_epoch ? options_.until_epoch : options_.epochs),
-          network_(*jobs[members[0]].network), rows_(samples_of(jobs[members[0]])),
-          batch_(std::min(options_.batch_size, rows_)),
-          steps_per_epoch_((rows_ + batch_ - 1) / batch_), parameters_(network_.layout(), width_),
-          running_(network_.layout(), width_), rules_(1) {
+          network_(*jobs[members[0]].network), rows_(most_samples(jobs, members)),
+          steps_per_epoch_(steps_of(jobs[members[0]])),
+          batch_(steps_per_epoch_ > 1 ? options_.batch_size : rows_),
+          parameters_(network_.layout(), width_), running_(network_.layout(), width_), rules_(1) {
         while (lanes_.size() < width_ && !waiting_.empty()) lanes_.push_back(next());
         try {
             for (Lane<T>& lane : lanes_) begin(lane);
@@ -107,6 +107,14 @@ private:
     void choose_rules();
     void update();
     void choose_rates(std::size_t index);
+
+    /// Of one of its jobs.
+    static std::size_t most_samples(const std::vector<TrainJob<T>>& jobs,
+                                    const std::vector<std::size_t>& members) {
+        std::size_t most = 0;
+        for (const std::size_t i : members) most = std::max(most, samples_of(jobs[i]));
+        return most;
+    }
 
     void ask() const {
         if (interrupted_()) throw Interrupted();
@@ -177,7 +185,8 @@ private:
     std::size_t until_;            ///< the epoch that is not trained any more
     const Network<T>& network_;    ///< the first one
     std::vector<Lane<T>> lanes_;
-    std::size_t rows_, batch_, steps_per_epoch_;
+    std::size_t rows_;  ///< the most samples of a job
+    std::size_t steps_per_epoch_, batch_;
     LaneParameters<T> parameters_;
     LaneStatistics<T> running_;
     std::optional<LaneParameters<T>> first_moment_, second_moment_, average_;
@@ -222,12 +231,13 @@ void LaneGroup<T>::begin(Lane<T>& lane) {
 /// The order of the samples before the first epoch.
 template <class T>
 void LaneGroup<T>::put_in_order(Lane<T>& lane) {
-    lane.order.resize(rows_);
+    lane.rows = samples_of(*lane.job);
+    lane.order.assign(rows_, 0);
     const std::uint32_t* const rows = lane.job->options.rows;
     if (rows) {
-        std::copy_n(rows, rows_, lane.order.begin());
+        std::copy_n(rows, lane.rows, lane.order.begin());
     } else {
-        std::iota(lane.order.begin(), lane.order.end(), 0);
+        std::iota(lane.order.data(), lane.order.data() + lane.rows, 0U);
     }
 }
 
@@ -293,10 +303,10 @@ void LaneGroup<T>::draw_orders() {
             std::ranges::copy(lane.by->orders->order(), lane.order.begin());
         } else if (options_.shuffle) {
             const Network<T>& network = *lane.job->network;
-            draw_order(network.seed(), network.epoch(), lane.order.data(), lane.order.size());
+            draw_order(network.seed(), network.epoch(), lane.order.data(), lane.rows);
             const std::uint32_t* const rows = lane.job->options.rows;
             if (!rows) continue;
-            for (std::uint32_t& sample : lane.order) sample = rows[sample];
+            for (std::size_t i = 0; i < lane.rows; ++i) lane.order[i] = rows[lane.order[i]];
         }
     }
 }
@@ -333,7 +343,7 @@ void LaneGroup<T>::end_epoch(double seconds) {
                 {lane.epoch, loss, seconds, lane.rate, lane.job->options.rate_factor});
             lane.by->squares = lane.squares;
             std::optional<Convergence>& convergence = lane.by->convergence;
-            const bool converged = convergence && convergence->ends(loss, lane.squares, rows_);
+            const bool converged = convergence && convergence->ends(loss, lane.squares, lane.rows);
             lane.finished = ++lane.epoch == until_ || converged;
             continue;
         }

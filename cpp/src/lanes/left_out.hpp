@@ -1,4 +1,5 @@
-/// Samples of weight 0 of networks side by side, which each ignores.
+/// Samples of networks side by side that do not count: those of weight 0, which each ignores, and
+/// those that others have more of.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,12 @@ public:
             T* const sample = values.values.data() + b * values.stride * lanes_ + l;
             for (std::size_t j = 0; j < values.columns; ++j) sample[j * lanes_] = 0;
         }
+    }
+
+    /// The same for one value of each sample.
+    template <class T>
+    void zero(Buffer<T>& values) const {
+        for (const std::size_t place : places_) values[place] = 0;
     }
 
 private:

@@ -36,7 +36,8 @@ struct Lane {
     MovingAverage<T> average_before;        ///< of the parameters, likewise
     std::uint64_t steps_before = 0;         ///< of the optimizer's state
     std::uint64_t steps_done = 0;           ///< without batches whose weights are all 0
-    std::vector<std::uint32_t> order{};     ///< rows of this epoch
+    std::size_t rows = 0;                   ///< its samples
+    std::vector<std::uint32_t> order{};     ///< of this epoch; the first of X after them
     double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
     double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
     double squares = 0;                     ///< summed over this epoch, if they are reported
@@ -62,8 +63,8 @@ public:
           sums_(network_.layout(), width_), x_(block_, network_.features(), width_),
           y_(block_, network_.outputs(), width_), targets_(block_ * width_),
           labels_(block_ * width_), losses_(block_ * width_),
-          weights_(lanes[0].job->y.weights ? block_ * width_ : 0),
-          left_out_(weights_.size() > 0 ? block_ : 0, width_), outputs_(network_, width_) {
+          weights_(lanes[0].job->y.weights ? block_ * width_ : 0), left_out_(block_, width_),
+          outputs_(network_, width_) {
         const Layer& first = network_.layers()[0];
         if (first.input_normalization != Normalization::kNone) {
             inputs_.emplace(kernel_, first.input_normalization, !first.trainable, block_,
@@ -112,7 +113,8 @@ public:
 private:
     void gather(std::size_t first, std::size_t rows);
     void draw(std::size_t first, std::size_t rows);
-    void read_weights(std::size_t first, std::size_t rows);
+    void count(std::size_t first, std::size_t rows);
+    void read_weights(std::size_t l, std::size_t first, std::size_t rows);
     void forward(const LaneParameters<T>& parameters, LaneStatistics<T>& running, std::size_t rows);
     void normalize(std::size_t i, const LaneLayer<T>& layer, LaneStatistics<T>& running,
                    std::size_t rows, LaneRows<T>& z);
@@ -181,7 +183,7 @@ private:
     std::vector<const T*> targets_;                         ///< rows of `y_`
     std::vector<std::int32_t> labels_;
     Buffer<T> losses_, weights_;  ///< of the samples, if there are weights
-    LeftOut left_out_;            ///< those of weight 0
+    LeftOut left_out_;            ///< those that do not count
     LaneOutputs<T> outputs_;
     std::vector<LaneNormalization<T>> normalizations_;
     std::optional<LaneNormalization<T>> inputs_;  ///< that of the features, if there is one,
@@ -204,7 +206,6 @@ void LanePass<T>::run(const LaneParameters<T>& parameters, LaneStatistics<T>& ru
     }
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         lanes_[l].loss += batch_loss_[l];
-        if (weights_.size() == 0) lanes_[l].weight = static_cast<double>(batch);
         lanes_[l].weight_of_epoch += lanes_[l].weight;
     }
 }
@@ -214,7 +215,7 @@ void LanePass<T>::gather(std::size_t first, std::size_t rows) {
     lane_kernel_.gather(samples_.data(), first, rows, network_.features(), x_.values.data(),
                         x_.stride);
     draw(first, rows);
-    if (weights_.size() > 0) read_weights(first, rows);
+    count(first, rows);
     left_out_.zero(x_);
     if (lanes_[0].job->y.labels == nullptr) {
         lane_kernel_.gather(wanted_.data(), first, rows, network_.outputs(), y_.values.data(),
@@ -240,17 +241,30 @@ void LanePass<T>::draw(std::size_t first, std::size_t rows) {
     }
 }
 
+/// Which samples count, and how much.
 template <class T>
-void LanePass<T>::read_weights(std::size_t first, std::size_t rows) {
+void LanePass<T>::count(std::size_t first, std::size_t rows) {
     left_out_.clear();
     for (std::size_t l = 0; l < lanes_.size(); ++l) {
         Lane<T>& lane = lanes_[l];
-        for (std::size_t b = 0; b < rows; ++b) {
-            const T weight = lane.job->y.weights[lane.order[first + b]];
-            weights_[b * width_ + l] = weight;
-            lane.weight += static_cast<double>(weight);
-            if (!(weight > 0)) left_out_.add(b, l);
+        const std::size_t own = std::min(rows, lane.rows - std::min(lane.rows, first));
+        if (weights_.size() > 0) {
+            read_weights(l, first, own);
+        } else {
+            lane.weight += static_cast<double>(own);
         }
+        for (std::size_t b = own; b < rows; ++b) left_out_.add(b, l);
+    }
+}
+
+template <class T>
+void LanePass<T>::read_weights(std::size_t l, std::size_t first, std::size_t rows) {
+    Lane<T>& lane = lanes_[l];
+    for (std::size_t b = 0; b < rows; ++b) {
+        const T weight = lane.job->y.weights[lane.order[first + b]];
+        weights_[b * width_ + l] = weight;
+        lane.weight += static_cast<double>(weight);
+        if (!(weight > 0)) left_out_.add(b, l);
     }
 }
 
@@ -371,6 +385,8 @@ void LanePass<T>::output_delta(std::size_t rows) {
     outputs_.weigh(delta, rows);
     limit_losses(rows);
     if (weights_.size() > 0) weigh(rows);
+    left_out_.zero(losses_);
+    left_out_.zero(delta);
 }
 
 /// As those of one network; NaN stays.

@@ -68,6 +68,13 @@ std::size_t samples_of(const TrainJob<T>& job) {
     return job.options.rows ? job.options.row_count : job.x.rows;
 }
 
+/// The number of batches of an epoch.
+template <class T>
+std::size_t steps_of(const TrainJob<T>& job) {
+    const std::size_t rows = samples_of(job), batch = std::min(job.options.batch_size, rows);
+    return (rows + batch - 1) / batch;
+}
+
 /// Whether the weights of all samples of a job, if there are any, pass a test.
 template <class T, class Test>
 bool all_weights(const TrainJob<T>& job, Test test) {
@@ -166,12 +173,16 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {},
     const MovingAverage<T>& average = network.moving_average();
     const bool averages_on = average.parameters && average.decay == options.ema;
     const bool continues = network.has_state_for(optimizer);
-    add(network.features(), network.loss().kind, network.loss().parameter, samples_of(job),
+    // Folds of cross-validation often differ by a sample, which the last batch leaves out.
+    constexpr std::size_t kAlike = 16;
+    const std::size_t alike = samples_of(job) / kAlike, steps = steps_of(job);
+    add(network.features(), network.loss().kind, network.loss().parameter, alike, steps,
         job.y.labels != nullptr, job.y.weights != nullptr, network.output_scaling() != nullptr,
-        network.loss_weights() != nullptr, options.epochs, options.batch_size, options.first_epoch,
-        options.until_epoch, options.shuffle, continues ? network.optimizer_state().steps : 0,
-        options.ema, averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial,
-        s.rise, s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
+        network.loss_weights() != nullptr, options.epochs, steps > 1 ? options.batch_size : 0,
+        options.first_epoch, options.until_epoch, options.shuffle,
+        continues ? network.optimizer_state().steps : 0, options.ema,
+        averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial, s.rise,
+        s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
         optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho, optimizer.epsilon,
         optimizer.l1, optimizer.clip_value, optimizer.clip_norm, optimizer.decay_biases,
         penalizes(optimizer));
@@ -238,8 +249,8 @@ private:
     template <class Lane>
     static bool alike(const Lane& a, const Lane& b) {
         const Optimizer &one = a.job->options.optimizer, &other = b.job->options.optimizer;
-        return a.rate == b.rate && a.steps_done == b.steps_done && a.norm == b.norm &&
-               one.l2 == other.l2 && one.weight_decay == other.weight_decay;
+        return a.rate == b.rate && a.steps_done == b.steps_done && a.weight == b.weight &&
+               a.norm == b.norm && one.l2 == other.l2 && one.weight_decay == other.weight_decay;
     }
     static void put(Part& part, const kernels::UpdateRule<T>& rule, std::size_t l) {
         if (l == 0) part.rule = rule;
