@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastmlp.fitting._metric_names import head_losses as names_of_head_losses
@@ -44,8 +44,41 @@ Ended = CoreReport | TrainedEpoch
 """An epoch that ended."""
 
 
+@dataclass
+class TrainedEpochs:
+    """Epochs by column, like the core's reports: an object for each would take longer.
+
+    Attributes
+    ----------
+    losses, seconds, learning_rates : list of float
+        What `TrainedEpoch` has of each.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.losses)
+
+    def extend(self, others: "TrainedEpochs") -> None:
+        """Append others."""
+        self.losses += others.losses
+        self.seconds += others.seconds
+        self.learning_rates += others.learning_rates
+
+    def pop(self) -> TrainedEpoch:
+        """Remove the last one and return it."""
+        loss, seconds, rate = self.losses.pop(), self.seconds.pop(), self.learning_rates.pop()
+        return TrainedEpoch(len(self), loss, seconds, rate)
+
+
+Columns = CoreReports | TrainedEpochs
+"""Epochs by column."""
+
+
 def history_of(
-    epochs: Sequence[Ended] | CoreReports,
+    epochs: Sequence[Ended] | Columns,
     model: Model,
     samples: Sized,
     n_threads: int,
@@ -61,7 +94,7 @@ def history_of(
     `others` are further fields of the history.
     """
     density = samples.density if isinstance(samples, CheckedSamples) else 1.0
-    if isinstance(epochs, CoreReports):
+    if isinstance(epochs, Columns):
         loss, seconds, rates = epochs.losses, epochs.seconds, epochs.learning_rates
     else:
         loss, seconds = [epoch.loss for epoch in epochs], [epoch.seconds for epoch in epochs]
@@ -83,10 +116,12 @@ def history_of(
     )
 
 
-def _losses_of_heads(epochs: Sequence[Ended] | CoreReports, model: Model) -> dict[str, list[float]]:
+def _losses_of_heads(epochs: Sequence[Ended] | Columns, model: Model) -> dict[str, list[float]]:
     """Return the losses of each head; none if the network has no heads, or they are not known."""
     names = names_of_head_losses(model.loss)
     if not names:
+        return {}
+    if isinstance(epochs, TrainedEpochs):
         return {}
     if isinstance(epochs, CoreReports):
         each: list[Sequence[float]] = [*epochs.head_losses]

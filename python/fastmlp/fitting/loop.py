@@ -11,13 +11,13 @@ from fastmlp.fitting._metric_names import head_losses as names_of_head_losses
 from fastmlp.fitting.callbacks import Callback, Network, asks_to_stop
 from fastmlp.fitting.checkpoints import CheckpointFile, FitState
 from fastmlp.fitting.early_stopping import EarlyStopping
-from fastmlp.fitting.epochs import Ended, TrainedEpoch, history_of
+from fastmlp.fitting.epochs import Columns, Ended, TrainedEpoch, history_of
 from fastmlp.fitting.held_out import HeldOut
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.fitting.ranks import Ranks
 from fastmlp.fitting.saved_fit import HISTORY, SavedFit
 from fastmlp.history import EpochReport, History, StopReason
-from fastmlp.model.model import Core, CoreReports, Model
+from fastmlp.model.model import Core, Model
 
 _OF_TRAINING = ("loss", "epoch_seconds", "learning_rate")
 """The values of each epoch, as in `TrainedEpoch`."""
@@ -210,7 +210,7 @@ class FitLoop:
         if not self._stopped:
             self._stopped_by, self._message = reason, message
 
-    def end(self, epochs: Sequence[Ended] | CoreReports, n_threads: int) -> History:
+    def end(self, epochs: Sequence[Ended] | Columns, n_threads: int) -> History:
         """Call the callbacks after the fit, and return its history.
 
         `epochs` are those that were trained, `n_threads` the threads of a step.
@@ -222,7 +222,7 @@ class FitLoop:
             self._file.save(self._state())  # early stopping may have ended the fit
         return history
 
-    def _history(self, epochs: Sequence[Ended] | CoreReports, n_threads: int) -> History:
+    def _history(self, epochs: Sequence[Ended] | Columns, n_threads: int) -> History:
         measured = self._measured_in_all() if self._measured else {}
         of_heads = {}
         for name in self._head_names:

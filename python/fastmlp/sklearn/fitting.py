@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.data._sparse import is_sparse
 from fastmlp.fitting.callbacks import read_callbacks
-from fastmlp.fitting.epochs import TrainedEpoch
+from fastmlp.fitting.epochs import TrainedEpoch, TrainedEpochs
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.plateau_watch import PlateauWatch
 from fastmlp.model.model import Diverged
@@ -62,7 +62,7 @@ class StochasticFit:
         self._task = task
         self._incremental = incremental
         self._measured: Measured | None = None
-        self._epochs: list[TrainedEpoch] = []
+        self._epochs = TrainedEpochs()
         self._most_epochs = 1 if incremental else estimator.max_iter
         held_out: Any = None if validation is None else self
         plateau = estimator._optimizer.plateau
@@ -143,8 +143,8 @@ class StochasticFit:
             patience=estimator.n_iter_no_change,
         )
         together.train(fit)
-        if fit.trained:
-            *before, last = fit.trained
+        if before := fit.trained:
+            last = before.pop()
             self._take(before)
             estimator.best_loss_ = min([estimator.best_loss_, *estimator.loss_curve_])
             estimator._no_improvement_count = fit.stalled_before_last
@@ -165,7 +165,7 @@ class StochasticFit:
     def _epoch_ended(self, epoch: TrainedEpoch) -> bool:
         """Handle the end of an epoch; True stops."""
         estimator = self._estimator
-        self._take([epoch])
+        self._take(TrainedEpochs([epoch.loss], [epoch.seconds], [epoch.learning_rate]))
         estimator.loss_ = epoch.loss
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {epoch.loss:.8f}")
@@ -189,12 +189,12 @@ class StochasticFit:
             self._epoch_begins()
         return stop
 
-    def _take(self, epochs: list[TrainedEpoch]) -> None:
+    def _take(self, epochs: TrainedEpochs) -> None:
         estimator = self._estimator
-        self._epochs += epochs
+        self._epochs.extend(epochs)
         estimator.n_iter_ += len(epochs)
         estimator.t_ += len(self._samples) * len(epochs)
-        estimator.loss_curve_ += [epoch.loss for epoch in epochs]
+        estimator.loss_curve_ += epochs.losses
 
     def _tell(self, epoch: TrainedEpoch) -> bool:
         """Call the callbacks, ours and scikit-learn's; True if one of them requests a stop."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp.fitting.epochs import TrainedEpoch
+from fastmlp.fitting.epochs import TrainedEpochs
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
 
@@ -38,7 +38,7 @@ class PlainFit:
         Whether it is, or there was an `error`.
     error : BaseException or None
         What was raised instead.
-    trained : list of TrainedEpoch
+    trained : TrainedEpochs
         The epochs.
     stalled_before_last : int
         The epochs without improvement until the last but one, if the last one brought none either.
@@ -70,7 +70,7 @@ class PlainFit:
         self._rate = training.optimizer.learning_rate
         self.is_trained = False
         self.error: BaseException | None = None
-        self.trained: list[TrainedEpoch] = []
+        self.trained = TrainedEpochs()
         self.stalled_before_last = 0
         self.diverged = False
 
@@ -79,13 +79,13 @@ class PlainFit:
         convergence = self._manner.convergence
         assert convergence is not None
         self.diverged = isinstance(outcome, tuple)
+        losses = convergence.losses
         if isinstance(outcome, tuple):  # without the times of its epochs
-            seconds, rates = [0.0] * len(convergence.losses), [self._rate] * len(convergence.losses)
+            seconds, rates = [0.0] * len(losses), [self._rate] * len(losses)
         else:
             seconds, rates = outcome.seconds, outcome.learning_rates
         self.stalled_before_last = max(0, convergence.stalled - 1)
-        each = zip(convergence.losses, seconds, rates, strict=True)
-        self.trained = [TrainedEpoch(i, *values) for i, values in enumerate(each)]
+        self.trained = TrainedEpochs(losses, seconds, rates)
 
 
 def lanes_of(fit: PlainFit) -> tuple[Hashable, int]:
