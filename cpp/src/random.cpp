@@ -64,14 +64,16 @@ void draw_order(const RandomStream& stream, std::uint64_t first, std::uint32_t* 
         const std::uint64_t last = first + left - 1;
         random_words(stream.seed, static_cast<std::uint32_t>(stream.purpose), stream.epoch,
                      last / 64 * 16, words.data());
-        // Word r of block c is draw 4 c + r; two loops are faster than computing its place.
-        std::size_t r = last % 4 + 1;
-        for (std::size_t c = last / 4 % 16 + 1; c-- > 0 && left > 0; r = 4) {
-            while (r-- > 0 && left > 0) {
-                const std::uint64_t word = words[r * 16 + c];
-                const auto j = static_cast<std::size_t>((word * left) >> 32);
-                std::swap(order[--left], order[j]);
-            }
+        // Word r of block c is draw 4 c + r; loops are faster than computing its place.
+        const auto draw = [&](std::size_t c, std::size_t r) {
+            const std::uint64_t word = words[r * 16 + c];
+            const auto j = static_cast<std::size_t>((word * left) >> 32);
+            std::swap(order[--left], order[j]);
+        };
+        std::size_t c = last / 4 % 16;
+        for (std::size_t r = last % 4 + 1; r-- > 0 && left > 0;) draw(c, r);
+        while (c-- > 0 && left >= 4) {
+            for (const std::size_t r : {3, 2, 1, 0}) draw(c, r);
         }
     }
 }
