@@ -178,9 +178,11 @@ struct RowSum {
     FASTMLP_INLINE void add_product(std::size_t j, Reg a, Reg b) {
         part[j] = S::fma(a, b, part[j]);
     }
-    FASTMLP_INLINE Reg total() {
+    /// Of n columns. Sums of no column are +0, which changes none.
+    FASTMLP_INLINE Reg total(std::size_t n) {
         FASTMLP_UNROLL
         for (std::size_t half = Layout::kPieces / 2; half > 0; half /= 2) {
+            if (Layout::empty(n, half)) continue;
             FASTMLP_UNROLL
             for (std::size_t j = 0; j < half; ++j) {
                 part[j] = S::add(part[j], part[j + half]);
@@ -208,6 +210,7 @@ FASTMLP_INLINE void each_block(std::size_t rows, std::size_t n, F f) {
 /// Where the rows of a loss are: each by itself, or in lanes.
 template <class S>
 struct RowBlocks {
+    static constexpr bool kInLanes = false;
     template <class F>
     static FASTMLP_INLINE void each(std::size_t rows, std::size_t n, F f) {
         each_block<S>(rows, n, f);
@@ -215,6 +218,7 @@ struct RowBlocks {
 };
 template <class S>
 struct LaneBlocks {
+    static constexpr bool kInLanes = true;
     template <class F>
     static FASTMLP_INLINE void each(std::size_t rows, std::size_t, F f) {
         for (std::size_t row = 0; row < rows; row += S::kLanes) f(ByLane<S>{}, row, S::kLanes);

@@ -48,7 +48,7 @@ struct Exponentials {
             S::store(out + i * S::kLanes, kept);
             total.add(j, kept);
         });
-        sum = total.total();
+        sum = total.total(n);
     }
 };
 
@@ -173,7 +173,7 @@ private:
             loss.add(j, L::keep(term, n, i, S::zero()));
             weight.add(j, y);
         });
-        const Reg whole = weight.total();
+        const Reg whole = weight.total(n);
         const Reg inverse = S::div(S::set1(T(1)), e.sum);
         each_piece<L>(n, [&](std::size_t i, std::size_t) {
             const Reg p = S::mul(S::load(out + i * kLanes), inverse);
@@ -182,7 +182,7 @@ private:
         });
         clear_rest<L>(n, out);
         L::close(out, delta, ldd, count);
-        S::store_partial(losses, loss.total(), count);
+        S::store_partial(losses, loss.total(n), count);
     }
 
     /// Exponentials to probabilities.
@@ -363,32 +363,42 @@ private:
     static FASTMLP_INLINE void each_term(const T* x, std::size_t ldx, const T* const* targets,
                                          const T* weights, std::size_t rows, std::size_t n, T scale,
                                          T* delta, std::size_t ldd, T* losses, Term term) {
-        const auto pass = [=](auto adder) FASTMLP_INLINE_LAMBDA {
-            Blocks::each(rows, n, [=](auto layout, std::size_t row, std::size_t count) {
-                using L = decltype(layout);
-                constexpr std::size_t kLanes = S::kLanes;
-                Scratch<S> in, wanted, scratch;
-                T* here = delta + row * ldd;
-                T* out = L::place(here, scratch.at);
-                const T* values = L::open(x + row * ldx, ldx, count, n, in.at);
-                const T* y = L::open(targets + row, count, n, wanted.at);
-                RowSum<L> sum;
-                each_piece<L>(n, [&](std::size_t i, std::size_t j) {
-                    const Reg d = term(S::load(values + i * kLanes), L::load_unpadded(y, n, i),
-                                       adder(layout, sum, i, j));
-                    S::store(out + i * kLanes, L::keep(S::mul(d, S::set1(scale)), n, i, S::zero()));
+        const auto pass = [=](std::size_t columns, auto adder) FASTMLP_INLINE_LAMBDA {
+            Blocks::each(
+                rows, columns,
+                [=](auto layout, std::size_t row, std::size_t count) FASTMLP_INLINE_LAMBDA {
+                    using L = decltype(layout);
+                    constexpr std::size_t kLanes = S::kLanes;
+                    Scratch<S> in, wanted, scratch;
+                    T* here = delta + row * ldd;
+                    T* out = L::place(here, scratch.at);
+                    const T* values = L::open(x + row * ldx, ldx, count, columns, in.at);
+                    const T* y = L::open(targets + row, count, columns, wanted.at);
+                    RowSum<L> sum;
+                    each_piece<L>(columns, [&](std::size_t i, std::size_t j) {
+                        const Reg d =
+                            term(S::load(values + i * kLanes), L::load_unpadded(y, columns, i),
+                                 adder(layout, sum, i, j));
+                        S::store(out + i * kLanes,
+                                 L::keep(S::mul(d, S::set1(scale)), columns, i, S::zero()));
+                    });
+                    clear_rest<L>(columns, out);
+                    L::close(out, here, ldd, count);
+                    const Reg loss = sum.total(columns);
+                    S::store_partial(losses + row,
+                                     columns == 1 ? loss : S::div(loss, S::set1(T(columns))),
+                                     count);
                 });
-                clear_rest<L>(n, out);
-                L::close(out, here, ldd, count);
-                S::store_partial(losses + row, S::div(sum.total(), S::set1(T(n))), count);
-            });
         };
-        if (weights == nullptr) {
-            pass([=](auto layout, auto& sum, std::size_t i, std::size_t j) {
-                return Adder<decltype(layout)>{sum, n, i, j};
-            });
+        const auto plain = [=](auto layout, auto& sum, std::size_t i, std::size_t j) {
+            return Adder<decltype(layout)>{sum, n, i, j};
+        };
+        if (weights == nullptr && Blocks::kInLanes && n == 1) {
+            pass(1, plain);  // known when compiled, there is no sum
+        } else if (weights == nullptr) {
+            pass(n, plain);
         } else {
-            pass([=](auto layout, auto& sum, std::size_t i, std::size_t j) {
+            pass(n, [=](auto layout, auto& sum, std::size_t i, std::size_t j) {
                 return WeightedAdder<decltype(layout)>(sum, weights, n, i, j);
             });
         }

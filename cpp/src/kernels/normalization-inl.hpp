@@ -35,12 +35,12 @@ struct LayerNormalization {
             each_piece<Row>(n, [&](std::size_t i, std::size_t j) {
                 sum.add(j, Row::keep(S::load(z + i * kLanes), n, i, S::zero()));
             });
-            const Reg mean = S::div(sum.total(), count);
+            const Reg mean = S::div(sum.total(n), count);
             each_piece<Row>(n, [&](std::size_t i, std::size_t j) {
                 const Reg error = S::sub(S::load(z + i * kLanes), mean);
                 squares.add_square(j, Row::keep(error, n, i, S::zero()));
             });
-            const Reg inverse = inverse_deviation<S>(S::div(squares.total(), count), epsilon);
+            const Reg inverse = inverse_deviation<S>(S::div(squares.total(n), count), epsilon);
             S::store_partial(inverses + r, inverse, Row::kRows);
             each_piece<Row>(n, [&](std::size_t i, std::size_t) {
                 const std::size_t c = i * kLanes;
@@ -66,8 +66,8 @@ struct LayerNormalization {
                 sum.add(j, kept);
                 products.add_product(j, kept, S::load(normalized + c));
             });
-            const Reg mean = S::div(sum.total(), count);
-            const Reg mean_product = S::div(products.total(), count);
+            const Reg mean = S::div(sum.total(n), count);
+            const Reg mean_product = S::div(products.total(n), count);
             const Reg inverse = Row::spread(inverses + r);
             each_piece<Row>(n, [&](std::size_t i, std::size_t) {
                 const std::size_t c = i * kLanes;
