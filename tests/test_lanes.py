@@ -90,8 +90,14 @@ def test_batches_in_several_blocks(layers, dtype):
 
 
 @pytest.mark.parametrize("features", [*range(1, 20), 33, 40])
-def test_features_are_gathered_in_any_number(features):
-    compare([features, 2], "float32", 16, n=21, batch=7)
+def test_features_are_gathered_in_any_number(features, dtype):
+    compare([features, 2], dtype, 16, n=39, batch=19)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("layers", [[8, 16, 1], [20, 25, 1], [2, 3, 5, 1]])
+def test_one_output(layers, activation, dtype):
+    compare(layers, dtype, output="identity", activation=activation, optimizer=fm.SGD(0.01))
 
 
 @pytest.mark.parametrize("features", [*range(1, 18), 32])

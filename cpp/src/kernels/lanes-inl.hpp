@@ -2,9 +2,10 @@
 ///
 /// No sum runs across lanes, so every product is a loop over vectors. An output is the sum of the
 /// other kernels: a chain in order, or sixteen chains folded by halving (`lane_tree`). Rows are
-/// `ld` vectors apart. Over 400 lines, as it has all kernels of `LaneKernels` but the losses.
+/// `ld` vectors apart.
 #pragma once
 
+#include "kernels/gather-inl.hpp"
 #include "kernels/losses-inl.hpp"
 #include "kernels/normalization-inl.hpp"
 #include "kernels/optimizer-inl.hpp"
@@ -235,11 +236,44 @@ void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::si
         });
 }
 
+/// Multiplies by the slopes of relu, which its nodes tell.
+template <class S>
+FASTMLP_INLINE Reg<S> sloped(const Scalar<S>* relu, std::size_t at, Reg<S> v) {
+    return relu ? S::relu_mask(S::load(relu + at), v) : v;
+}
+
+/// `lane_backward` of one output: the weights of `Cols` inputs stay in registers.
+template <class S, int Cols>
+FASTMLP_INLINE void backward_of_one(const Scalar<S>* delta, std::size_t ldd, std::size_t rows,
+                                    const Scalar<S>* w, std::size_t ldw, const Scalar<S>* relu,
+                                    Scalar<S>* out, std::size_t ldo) {
+    constexpr std::size_t kL = S::kLanes;
+    Reg<S> weights[Cols][1];
+    load<S>(w, ldw, weights);
+    for (std::size_t b = 0, at = 0; b < rows; ++b, at += ldo * kL) {
+        const Reg<S> d = S::load(delta + b * ldd * kL);
+        FASTMLP_UNROLL
+        for (int j = 0; j < Cols; ++j) {
+            const Reg<S> product = S::fma(d, weights[j][0], S::zero());
+            S::store(out + at + j * kL, sloped<S>(relu, at + j * kL, product));
+        }
+    }
+}
+
 template <class S>
 void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, std::size_t n,
                    const Scalar<S>* w, std::size_t ldw, std::size_t k, const Scalar<S>* relu,
                    Scalar<S>* out, std::size_t ldo) noexcept {
     constexpr std::size_t kL = S::kLanes;
+    constexpr int kFew = 8;
+    if (n == 1) {
+        return for_each_part(k, kFew, [=](std::size_t j, std::size_t width) FASTMLP_INLINE_LAMBDA {
+            with_constant<kFew>(width, [=](auto cols) FASTMLP_INLINE_LAMBDA {
+                backward_of_one<S, cols.value>(delta, ldd, rows, w + j * ldw * kL, ldw,
+                                               relu ? relu + j * kL : nullptr, out + j * kL, ldo);
+            });
+        });
+    }
     each_tile<kLaneRows<S>, kLaneCols<S>>(
         rows, k, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value];
@@ -304,65 +338,6 @@ void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta,
                           };
     if (n == 1) return each_tile<8, 1>(k, n, tile);  // chains enough to hide their latency
     each_tile<kLaneRows<S>, kLaneCols<S>>(k, n, tile);
-}
-
-/// Columns c, c + 1, ... of one sample, at most a vector of them. Of a few, two samples at once: b
-/// in the first half of the vectors, b + 1 in the second.
-template <class S, int kSamples>
-FASTMLP_INLINE void gather_columns(const LaneSource<Scalar<S>>* sources, std::size_t b,
-                                   std::size_t c, std::size_t cols, Scalar<S>* out,
-                                   std::size_t ldo) {
-    constexpr std::size_t kL = S::kLanes;
-    Reg<S> v[kL];
-    FASTMLP_UNROLL
-    for (std::size_t i = 0; i < kL; ++i) {
-        const Scalar<S>* const row = sources[i].row(b) + c;
-        if constexpr (kSamples == 2) {
-            v[i] = S::load_halves(row, sources[i].row(b + 1) + c, cols);
-        } else {
-            v[i] = S::load_partial(row, cols);
-        }
-    }
-    S::transpose(v);
-    FASTMLP_UNROLL
-    for (std::size_t i = 0; i < kL / kSamples; ++i) {
-        if (i < cols) {
-            S::store(out + (c + i) * kL, v[i]);
-            if constexpr (kSamples == 2) S::store(out + (ldo + c + i) * kL, v[kL / 2 + i]);
-        }
-    }
-}
-
-template <class S>
-void lane_gather(const LaneSource<Scalar<S>>* sources, std::size_t first, std::size_t count,
-                 std::size_t cols, Scalar<S>* out, std::size_t ldo) noexcept {
-    constexpr std::size_t kL = S::kLanes;
-    constexpr bool kHalves = requires(const Scalar<S>* p) { S::load_halves(p, p, kL); };
-    const std::size_t whole = cols / kL * kL, rest = cols - whole, last = first + count;
-    for (std::size_t b = first; b < last; ++b) {
-        Scalar<S>* const to = out + (b - first) * ldo * kL;
-        for (std::size_t c = 0; c < whole; c += kL) {
-            gather_columns<S, 1>(sources, b, c, kL, to, ldo);
-        }
-    }
-    std::size_t b = first;
-    if constexpr (kHalves) {
-        for (; rest > 2 && rest <= kL / 2 && b + 2 <= last; b += 2) {
-            gather_columns<S, 2>(sources, b, whole, rest, out + (b - first) * ldo * kL, ldo);
-        }
-    }
-    for (; rest > 2 && b < last; ++b) {
-        gather_columns<S, 1>(sources, b, whole, rest, out + (b - first) * ldo * kL, ldo);
-    }
-    for (std::size_t i = 0; rest <= 2 && i < kL; ++i) {  // quicker than a transposition
-        const LaneSource<Scalar<S>> source = sources[i];
-        for (std::size_t j = 0; j < rest; ++j) {
-            Scalar<S>* const to = out + (whole + j) * kL + i;
-            for (b = first; b < last; ++b) {
-                to[(b - first) * ldo * kL] = source.row(b)[whole + j];
-            }
-        }
-    }
 }
 
 template <class S>

@@ -138,24 +138,34 @@ struct F32 {
         return max(v, _mm256_permute_ps(v, 0xB1));
     }
 
+    /// The 4 x 4 blocks inside 128 bits of four vectors; `to` may be `v`.
+    static FASTMLP_INLINE void transpose_halves(const Reg* v, Reg* to) {
+        const Reg ab = _mm256_unpacklo_ps(v[0], v[1]), cd = _mm256_unpacklo_ps(v[2], v[3]);
+        const Reg ef = _mm256_unpackhi_ps(v[0], v[1]), gh = _mm256_unpackhi_ps(v[2], v[3]);
+        to[0] = _mm256_shuffle_ps(ab, cd, 0x44);
+        to[1] = _mm256_shuffle_ps(ab, cd, 0xEE);
+        to[2] = _mm256_shuffle_ps(ef, gh, 0x44);
+        to[3] = _mm256_shuffle_ps(ef, gh, 0xEE);
+    }
     static FASTMLP_INLINE void transpose(Reg* v) {
         Reg t[8];
-        FASTMLP_UNROLL
-        for (int i = 0; i < 8; i += 4) {  // 4 x 4 blocks inside 128 bits
-            const Reg ab = _mm256_unpacklo_ps(v[i], v[i + 1]);
-            const Reg cd = _mm256_unpacklo_ps(v[i + 2], v[i + 3]);
-            const Reg ef = _mm256_unpackhi_ps(v[i], v[i + 1]);
-            const Reg gh = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
-            t[i] = _mm256_shuffle_ps(ab, cd, 0x44);
-            t[i + 1] = _mm256_shuffle_ps(ab, cd, 0xEE);
-            t[i + 2] = _mm256_shuffle_ps(ef, gh, 0x44);
-            t[i + 3] = _mm256_shuffle_ps(ef, gh, 0xEE);
-        }
+        transpose_halves(v, t);
+        transpose_halves(v + 4, t + 4);
         FASTMLP_UNROLL
         for (int i = 0; i < 4; ++i) {  // the blocks themselves
             v[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
             v[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
         }
+    }
+    static constexpr std::size_t kColumns = 4;
+    static FASTMLP_INLINE void load_columns(const float* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) {
+            v[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i * ldr] + c)),
+                                        _mm_loadu_ps(rows[(4 + i) * ldr] + c), 1);
+        }
+        transpose_halves(v, v);
     }
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {

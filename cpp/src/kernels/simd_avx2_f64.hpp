@@ -133,6 +133,13 @@ struct F64 {
         v[2] = _mm256_permute2f128_pd(a, c, 0x31);
         v[3] = _mm256_permute2f128_pd(b, d, 0x31);
     }
+    static constexpr std::size_t kColumns = 4;
+    static FASTMLP_INLINE void load_columns(const double* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) v[i] = load(rows[i * ldr] + c);
+        transpose(v);
+    }
     static FASTMLP_INLINE void transpose_block(const double* from, std::size_t ldf, double* to,
                                                std::size_t ldt) {
         Reg v[kLanes];

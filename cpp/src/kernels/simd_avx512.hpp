@@ -36,11 +36,6 @@ struct F32 {
     static FASTMLP_INLINE Reg load_partial(const float* p, std::size_t n) {
         return _mm512_maskz_loadu_ps(first(n), p);
     }
-    /// n <= kLanes / 2 elements in each half
-    static FASTMLP_INLINE Reg load_halves(const float* p, const float* q, std::size_t n) {
-        const __m256 second = _mm512_castps512_ps256(load_partial(q, n));
-        return _mm512_insertf32x8(load_partial(p, n), second, 1);
-    }
     // In pieces: a masked store prevents store forwarding.
     static FASTMLP_INLINE void store_partial(float* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);
@@ -148,19 +143,19 @@ struct F32 {
         return max(v, _mm512_permute_ps(v, 0xB1));
     }
 
+    /// The 4 x 4 blocks inside 128 bits of four vectors; `to` may be `v`.
+    static FASTMLP_INLINE void transpose_quarters(const Reg* v, Reg* to) {
+        const Reg ab = _mm512_unpacklo_ps(v[0], v[1]), cd = _mm512_unpacklo_ps(v[2], v[3]);
+        const Reg ef = _mm512_unpackhi_ps(v[0], v[1]), gh = _mm512_unpackhi_ps(v[2], v[3]);
+        to[0] = _mm512_shuffle_ps(ab, cd, 0x44);
+        to[1] = _mm512_shuffle_ps(ab, cd, 0xEE);
+        to[2] = _mm512_shuffle_ps(ef, gh, 0x44);
+        to[3] = _mm512_shuffle_ps(ef, gh, 0xEE);
+    }
     static FASTMLP_INLINE void transpose(Reg* v) {
         Reg t[16];
         FASTMLP_UNROLL
-        for (int i = 0; i < 16; i += 4) {  // 4 x 4 blocks inside 128 bits
-            const Reg ab = _mm512_unpacklo_ps(v[i], v[i + 1]);
-            const Reg cd = _mm512_unpacklo_ps(v[i + 2], v[i + 3]);
-            const Reg ef = _mm512_unpackhi_ps(v[i], v[i + 1]);
-            const Reg gh = _mm512_unpackhi_ps(v[i + 2], v[i + 3]);
-            t[i] = _mm512_shuffle_ps(ab, cd, 0x44);
-            t[i + 1] = _mm512_shuffle_ps(ab, cd, 0xEE);
-            t[i + 2] = _mm512_shuffle_ps(ef, gh, 0x44);
-            t[i + 3] = _mm512_shuffle_ps(ef, gh, 0xEE);
-        }
+        for (int i = 0; i < 16; i += 4) transpose_quarters(v + i, t + i);
         FASTMLP_UNROLL
         for (int i = 0; i < 4; ++i) {  // the blocks themselves
             const Reg ab = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
@@ -172,6 +167,21 @@ struct F32 {
             v[i + 8] = _mm512_shuffle_f32x4(ab, cd, 0xDD);
             v[i + 12] = _mm512_shuffle_f32x4(ef, gh, 0xDD);
         }
+    }
+    /// Masked broadcasts need no shuffle, of which some processors have only one a cycle.
+    static constexpr std::size_t kColumns = 4;
+    static FASTMLP_INLINE void load_columns(const float* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        const auto four = [=](std::size_t row)
+                              FASTMLP_INLINE_LAMBDA { return _mm_loadu_ps(rows[row * ldr] + c); };
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) {
+            Reg all = _mm512_castps128_ps512(four(i));
+            all = _mm512_mask_broadcast_f32x4(all, 0x00F0, four(4 + i));
+            all = _mm512_mask_broadcast_f32x4(all, 0x0F00, four(8 + i));
+            v[i] = _mm512_mask_broadcast_f32x4(all, 0xF000, four(12 + i));
+        }
+        transpose_quarters(v, v);
     }
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {

@@ -28,10 +28,6 @@ struct F64 {
     static FASTMLP_INLINE Reg load_partial(const double* p, std::size_t n) {
         return _mm512_maskz_loadu_pd(first(n), p);
     }
-    static FASTMLP_INLINE Reg load_halves(const double* p, const double* q, std::size_t n) {
-        const __m256d second = _mm512_castpd512_pd256(load_partial(q, n));
-        return _mm512_insertf64x4(load_partial(p, n), second, 1);
-    }
     static FASTMLP_INLINE void store_partial(double* p, Reg v, std::size_t n) {
         if (n >= kLanes) return store(p, v);
         __m256d four = _mm512_castpd512_pd256(v);
@@ -141,6 +137,22 @@ struct F64 {
             v[i + 4] = _mm512_shuffle_f64x2(ab, cd, 0xDD);
             v[i + 6] = _mm512_shuffle_f64x2(ef, gh, 0xDD);
         }
+    }
+    static constexpr std::size_t kColumns = 2;
+    static FASTMLP_INLINE void load_columns(const double* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        const auto two = [=](std::size_t row)
+                             FASTMLP_INLINE_LAMBDA { return _mm_loadu_pd(rows[row * ldr] + c); };
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 2; ++i) {
+            Reg all = _mm512_castpd128_pd512(two(i));
+            all = _mm512_mask_broadcast_f64x2(all, 0x0C, two(2 + i));
+            all = _mm512_mask_broadcast_f64x2(all, 0x30, two(4 + i));
+            v[i] = _mm512_mask_broadcast_f64x2(all, 0xC0, two(6 + i));
+        }
+        const Reg low = _mm512_unpacklo_pd(v[0], v[1]);
+        v[1] = _mm512_unpackhi_pd(v[0], v[1]);
+        v[0] = low;
     }
     static FASTMLP_INLINE void transpose_block(const double* from, std::size_t ldf, double* to,
                                                std::size_t ldt) {

@@ -133,6 +133,13 @@ struct F32 {
         v[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
         v[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
     }
+    static constexpr std::size_t kColumns = 4;
+    static FASTMLP_INLINE void load_columns(const float* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 4; ++i) v[i] = load(rows[i * ldr] + c);
+        transpose(v);
+    }
     static FASTMLP_INLINE void transpose_block(const float* from, std::size_t ldf, float* to,
                                                std::size_t ldt) {
         Reg v[kLanes];
@@ -237,6 +244,13 @@ struct F64 {
         const Reg a = v[0];
         v[0] = vtrn1q_f64(a, v[1]);
         v[1] = vtrn2q_f64(a, v[1]);
+    }
+    static constexpr std::size_t kColumns = 2;
+    static FASTMLP_INLINE void load_columns(const double* const* rows, std::size_t ldr,
+                                            std::size_t c, Reg* v) {
+        FASTMLP_UNROLL
+        for (std::size_t i = 0; i < 2; ++i) v[i] = load(rows[i * ldr] + c);
+        transpose(v);
     }
     static FASTMLP_INLINE void transpose_block(const double* from, std::size_t ldf, double* to,
                                                std::size_t ldt) {

@@ -127,6 +127,13 @@ struct OneLane {
 
     /// kLanes x kLanes elements, in registers and from memory to memory.
     static FASTMLP_INLINE void transpose(Reg*) {}
+    /// v[j] = column c + j, j < kColumns, of a row in each lane; that of lane i is at rows[i *
+    /// ldr].
+    static constexpr std::size_t kColumns = 1;
+    static FASTMLP_INLINE void load_columns(const Scalar* const* rows, std::size_t, std::size_t c,
+                                            Reg* v) {
+        v[0] = load(rows[0] + c);
+    }
     static FASTMLP_INLINE void transpose_block(const Scalar* from, std::size_t, Scalar* to,
                                                std::size_t) {
         *to = *from;
