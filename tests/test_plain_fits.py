@@ -95,6 +95,7 @@ def test_views_of_the_weights_are_copied_first(kind):
         (lambda X, y: (X, y), {"standardize": True}),
         (lambda X, y: (X, y), {"shuffle": np.arange(ROWS)}),
         (lambda X, y: (X, y), {"optimizer": fm.SGD(fm.Plateau(0.1))}),
+        (lambda X, y: (X, y), {"optimizer": fm.SGD(lambda step: 0.1 / (step + 1))}),
     ],
 )
 def test_all_else_takes_the_longer_way(monkeypatch, rng, change, arguments):

@@ -125,8 +125,9 @@ class FitOptions:
         of_samples = (self.order, self.sample_weight, self.class_weight)
         around = (self.saved, self.checkpoint, self.plateau)
         every = all(each is None for each in (*of_samples, *around))
-        asks = self.validates or self.standardize or self.callbacks or self.verbose
-        return every and not asks
+        of_user = callable(getattr(self.optimizer, "learning_rate", None)) or self.callbacks
+        asks = self.validates or self.standardize or self.verbose
+        return every and not of_user and not asks
 
     def measured(self, loss: Loss) -> dict[str, bool | None]:
         """Return the names of what the fit measures, and whether larger values are better."""
