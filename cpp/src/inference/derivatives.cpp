@@ -53,7 +53,7 @@ public:
         const std::size_t n = output().nodes, rows = work_.batch * n;
         repeat(work_.nodes.back(), rows);
         for (std::size_t i = 0; i < pass_.layers.size(); ++i) {
-            if (pass_.traits[i].is_normalized) repeat_inverses(work_.normalized[i], rows);
+            if (pass_.traits[i].is_normalized) repeat_inverses(*work_.normalized[i], rows);
             repeat(pass_.z(i), rows);
         }
         if (pass_.normalizes_inputs) repeat_inverses(*work_.normalized_inputs, rows);

@@ -150,7 +150,7 @@ struct Propagation {
     void normalize_layer(std::size_t i, Range rows) const {
         Rows<T>& at = traits[i].normalized_after ? output(i) : z(i);
         normalize(kernel, layers[i].normalization, weights(i), running[i], context_of(i), rows,
-                  at.view(), work.normalized[i], others);
+                  at.view(), *work.normalized[i], others);
     }
 
     /// Everything after normalization: the activation, unless it was applied before, and dropout.
@@ -323,7 +323,7 @@ struct Propagation {
     /// dL/dz of layer i - 1, or dL/d(scale x + shift) where it is normalised.
     void multiply_back(std::size_t i, Range rows) const {
         const std::size_t to = i - 1;
-        Rows<T>& delta = traits[to].is_normalized ? work.normalized[to].delta : work.deltas[to];
+        Rows<T>& delta = traits[to].is_normalized ? work.normalized[to]->delta : work.deltas[to];
         const Activation h = traits[to].normalized_after ? Activation::kIdentity : activation(to);
         dense_backward(kernel, weights(i), work.deltas[i], rows, {0, padded(parameters[i].k)}, h,
                        z(to), delta, scratch, poll);
@@ -334,7 +334,7 @@ struct Propagation {
 
     void normalize_layer_back(std::size_t i, Range rows) const {
         normalize_backward(kernel, layers[i].normalization, weights(i), running[i], context_of(i),
-                           rows, work.normalized[i], work.deltas[i], others);
+                           rows, *work.normalized[i], work.deltas[i], others);
         if (traits[i].normalized_after) {
             Rows<T>&from = z(i), &delta = work.deltas[i];
             activate_backward(kernel, activation(i), from.row(rows.first), from.stride,
@@ -386,7 +386,7 @@ struct Propagation {
                          scratch, prefetch, poll);
         }
         if (traits[i].is_normalized) {
-            normalization_update(kernel, target, work.batch, work.normalized[i], use,
+            normalization_update(kernel, target, work.batch, *work.normalized[i], use,
                                  context.share);
         }
         if (i == 0 && normalizes_inputs) {
@@ -406,7 +406,7 @@ struct Propagation {
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (layers[i].normalization != Normalization::kBatch || !traits[i].trainable) continue;
             fastmlp::move_averages(layers[i].normalization.momentum, parameters[i].n,
-                                   work.normalized[i], batch, context.share, running[i]);
+                                   *work.normalized[i], batch, context.share, running[i]);
         }
     }
 

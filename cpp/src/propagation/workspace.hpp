@@ -104,7 +104,8 @@ struct Workspace {
             const bool apart = keeps_z(layers[i].activation) || layers[i].dropout > 0 ||
                                (is_normalized && normalization.after_activation);
             z.emplace_back(apart ? rows : 0, layout[i].n);
-            normalized.emplace_back(is_normalized ? rows : 0, is_normalized ? layout[i].n : 0);
+            normalized.emplace_back();
+            if (is_normalized) normalized.back().emplace(rows, layout[i].n);
             nodes.emplace_back(rows, layout[i].n);
             deltas.emplace_back(rows, layout[i].n);
         }
@@ -113,22 +114,22 @@ struct Workspace {
         }
     }
 
-    std::size_t capacity;                   ///< number of rows allocated
-    std::size_t batch = 0;                  ///< rows in use, of weight above 0
-    InputRows<T> input;                     ///< rows of features
-    std::vector<std::int32_t> labels;       ///< the batch's labels,
-    std::vector<const T*> targets;          ///< or its target rows, borrowed
-    std::vector<std::uint32_t> samples;     ///< their indices, for a custom loss
-    std::vector<T> weights;                 ///< the weight of each sample, if any
-    ScaledOutputs<T> scaled;                ///< if the network scales its outputs
-    Buffer<T> losses;                       ///< per sample
-    std::vector<Buffer<T>> head_losses;     ///< of each head, per sample, not times its weight
-    std::vector<Rows<T>> z;                 ///< what h' is computed from if that is not the nodes,
-                                            ///< else without rows
-    std::vector<Normalized<T>> normalized;  ///< of normalised layers, else without rows
-    std::optional<Normalized<T>> normalized_inputs;  ///< if they are normalised, in `input`
-    std::vector<Rows<T>> nodes, deltas;              ///< of layer i + 1 in the paper's count
-    Rows<T> scores;                                  ///< what the loss reads: see loss.hpp
+    std::size_t capacity;                ///< number of rows allocated
+    std::size_t batch = 0;               ///< rows in use, of weight above 0
+    InputRows<T> input;                  ///< rows of features
+    std::vector<std::int32_t> labels;    ///< the batch's labels,
+    std::vector<const T*> targets;       ///< or its target rows, borrowed
+    std::vector<std::uint32_t> samples;  ///< their indices, for a custom loss
+    std::vector<T> weights;              ///< the weight of each sample, if any
+    ScaledOutputs<T> scaled;             ///< if the network scales its outputs
+    Buffer<T> losses;                    ///< per sample
+    std::vector<Buffer<T>> head_losses;  ///< of each head, per sample, not times its weight
+    std::vector<Rows<T>> z;              ///< what h' is computed from if that is not the nodes,
+                                         ///< else without rows
+    std::vector<std::optional<Normalized<T>>> normalized;  ///< of normalised layers only
+    std::optional<Normalized<T>> normalized_inputs;        ///< if they are normalised, in `input`
+    std::vector<Rows<T>> nodes, deltas;                    ///< of layer i + 1 in the paper's count
+    Rows<T> scores;                                        ///< what the loss reads: see loss.hpp
     std::optional<Rows<T>> features;    ///< derivatives by the features, once requested,
     bool features_known = false;        ///< whether of these deltas
     bool has_deltas = false;            ///< whether of the current parameters
