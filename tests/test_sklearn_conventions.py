@@ -128,3 +128,11 @@ def test_other_sizes_than_those_that_training_continues_with_are_refused(sizes):
             fit(X, LABELS)
     assert np.array_equal(model.predict_proba(X), before)
     assert model.set_params(warm_start=False).fit(X, LABELS).coefs_[0].shape == (4, sizes[0])
+
+
+def test_a_first_partial_fit_that_is_refused_leaves_no_classes():
+    model = MLPClassifier(**SHORT)
+    with pytest.raises(ValueError, match="array-like"):
+        model.partial_fit(X, None, classes=[0, 1])
+    assert not hasattr(model, "classes_")
+    model.partial_fit(X, LABELS, classes=[0, 1, 2])

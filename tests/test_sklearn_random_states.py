@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.utils import check_random_state
 
 from fastmlp.sklearn import MLPClassifier
@@ -54,6 +55,17 @@ def test_others_are_refused_in_the_words_of_scikit_learn(bad):
     assert str(caught.value) == str(expected.value)
     with drawing(1) as random_state:  # what was refused left nothing behind
         assert draws(random_state) == draws(check_random_state(1))
+
+
+def test_an_estimator_whose_seed_is_refused_does_not_change(rng):
+    X, y = rng.standard_normal((30, 4)), rng.integers(0, 2, 30)
+    model = MLPClassifier((3,), random_state=-1)
+    before = dict(vars(model))
+    with sklearn.config_context(skip_parameter_validation=True):
+        for train in (model.fit, lambda *data: model.partial_fit(*data, classes=[0, 1])):
+            with pytest.raises(ValueError, match="Seed"):
+                train(X, y)
+            assert vars(model) == before
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

@@ -245,9 +245,13 @@ class MLPClassifier(ClassifierMixin, LabelTargets):
             The estimator.
         """
         before = dict(vars(self))
-        if _check_partial_fit_first_call(self, classes):
-            multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+        try:
+            if _check_partial_fit_first_call(self, classes):
+                multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+        except BaseException:
+            self.__dict__ = before  # without classes_, so that others may follow
+            raise
         self._fit(X, y, sample_weight, eval_set, incremental=True, before=before)
         return self
 

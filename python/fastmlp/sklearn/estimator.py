@@ -98,20 +98,16 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         If something is refused, the attributes are restored to `before`, or to those of now.
         """
         before = dict(vars(self)) if before is None else before
-        with drawing(self.random_state) as random_state:
-            try:
+        task = None
+        try:
+            with drawing(self.random_state) as random_state:
                 train = self._prepared(X, y, sample_weight, eval_set, random_state, incremental)
-            except BaseException:
-                self.__dict__ = before  # a fitted estimator does not change
-                raise
-            task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
-            try:
+                task = FitTask(self, X, y, sample_weight, self.max_iter, self._reconstruction)
                 train(task)
-            except (TypeError, ValueError):
-                # for example by its first rate
-                if self.solver != "lbfgs" and self._network.steps == 0:
-                    self.__dict__ = before
-                raise
+        except BaseException as error:
+            if task is None or self._is_refused(error):
+                self.__dict__ = before  # a fitted estimator does not change
+            raise
         task.ends()
         self._name(self._network)
         if not np.isfinite(self._network.parameters).all():
@@ -119,6 +115,11 @@ class BaseMLP(CallbackSupportMixin, Fitted):
                 "Solver produced non-finite parameter weights. The input data may"
                 " contain large values and need to be preprocessed."
             )
+
+    def _is_refused(self, error: BaseException) -> bool:
+        """Return whether training ended before its first step, for example by its first rate."""
+        refused = isinstance(error, TypeError | ValueError) and self.solver != "lbfgs"
+        return refused and self._network.steps == 0
 
     def _prepared(
         self,
