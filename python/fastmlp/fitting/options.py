@@ -121,7 +121,7 @@ class FitOptions:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether nothing happens around the epochs, to samples that all count the same."""
+        """Whether samples have no weights and no order of the user, and epochs nothing around."""
         of_samples = (self.order, self.sample_weight, self.class_weight)
         around = (self.saved, self.checkpoint, self.plateau)
         every = all(each is None for each in (*of_samples, *around))

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 _IDLE: Final[list[np.random.RandomState]] = []
 """Those that no fit draws from. Creating one takes longer than small steps, as NumPy asks the
-system for a seed first; seeding takes a hundredth of that.
+system for a seed first; seeding takes far less.
 """
 
 _MOST_IDLE: Final = 16
