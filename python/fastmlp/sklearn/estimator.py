@@ -63,7 +63,7 @@ class BaseMLP(CallbackSupportMixin, Fitted):
         return _parameter_names[cls].copy()
 
     def _validate_params(self) -> None:
-        """Check the parameters, in a fifth of a short fit, unless they are those of the last one."""
+        """Check the parameters, a fifth of a short fit, unless they are those of the last check."""
         cls, values = type(self), tuple(self.get_params(deep=False).values())
         valid = _valid_parameters.get(cls)
         if valid is not None and len(valid) == len(values) and all(map(is_, valid, values)):
