@@ -118,6 +118,22 @@ T* at(T* state, std::size_t offset) {
     return state ? state + offset : nullptr;
 }
 
+/// Makes the padding of transposed weights 0 again, and that of their moments. It is multiplied by
+/// the inputs' padding: an infinite delta times that is NaN, while clipping keeps the weights
+/// finite.
+template <class T>
+void clear_padding(const UpdateTarget<T>& target, GradientUse<T> use, Range columns) {
+    const DenseView<T>& layer = target.parameters;
+    const bool clips = use.rules && use.rules->weights.adjusted;
+    const bool has_last = columns.size() > 0 && columns.last == layer.k;
+    if (!layer.transposed || !clips || !has_last) return;
+    for (T* const part : {layer.w, target.first_moment.w, target.second_moment.w}) {
+        for (std::size_t n = 0; part && n < layer.n; ++n) {
+            std::fill(part + n * layer.ldw + layer.k, part + (n + 1) * layer.ldw, T(0));
+        }
+    }
+}
+
 /// Computes a layer's gradient block by block and applies `use` to each. Plain SGD is fused with
 /// the gradient product, and so is every step of one row; any other follows it, while the gradients
 /// are still in cache.
@@ -325,6 +341,7 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
             update.weights(deltas, 0, layer.n, a, k, width, batch.size(), k);
             if (poll) poll->worked(2.0 * static_cast<double>(layer.n * width * batch.size()));
         }
+        clear_padding(target, use, columns);
     } else {
         const bool whole = update.direct(batch.size()) && !prefetch && !poll;
         const std::size_t step = whole ? std::max<std::size_t>(1, layer.k) : kUpdateRows;
@@ -384,6 +401,7 @@ void apply_gradients(const KernelTable<T>& kernel, const UpdateTarget<T>& target
     const std::size_t offset = rows.first * layer.ldw + columns.first;
     use_gradients(kernel, target, &DenseView<T>::w, offset, {rows.size(), columns.size()},
                   gradients.w + offset, use, gradients.ldw);
+    clear_padding(target, use, mine.k);
     apply_vectors(kernel, target, gradients, use, share);
 }
 
