@@ -178,7 +178,7 @@ struct RowSum {
     FASTMLP_INLINE void add_product(std::size_t j, Reg a, Reg b) {
         part[j] = S::fma(a, b, part[j]);
     }
-    /// Of n columns. Sums of no column are +0, which changes none.
+    /// Of n columns. Sums of no column are +0, which changes none but -0, whose sign nothing reads.
     FASTMLP_INLINE Reg total(std::size_t n) {
         FASTMLP_UNROLL
         for (std::size_t half = Layout::kPieces / 2; half > 0; half /= 2) {

@@ -394,7 +394,7 @@ private:
             return Adder<decltype(layout)>{sum, n, i, j};
         };
         if (weights == nullptr && Blocks::kInLanes && n == 1) {
-            pass(1, plain);  // known when compiled, there is no sum
+            pass(1, plain);  // a constant, so that the compiler drops the sum
         } else if (weights == nullptr) {
             pass(n, plain);
         } else {

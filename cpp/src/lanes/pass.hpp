@@ -37,7 +37,7 @@ struct Lane {
     std::uint64_t steps_before = 0;         ///< of the optimizer's state
     std::uint64_t steps_done = 0;           ///< without batches whose weights are all 0
     std::size_t rows = 0;                   ///< its samples
-    std::vector<std::uint32_t> order{};     ///< of this epoch; the first of X after them
+    std::vector<std::uint32_t> order{};     ///< of this epoch, then row 0 of X, not counted
     double loss = 0, weight_of_epoch = 0;   ///< sums over this epoch: of losses and of weights
     double rate = 0, weight = 0, norm = 0;  ///< of this step; `norm` if it is asked for
     double squares = 0;                     ///< summed over this epoch, if they are reported

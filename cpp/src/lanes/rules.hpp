@@ -173,7 +173,8 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {},
     const MovingAverage<T>& average = network.moving_average();
     const bool averages_on = average.parameters && average.decay == options.ema;
     const bool continues = network.has_state_for(optimizer);
-    // Folds of cross-validation often differ by a sample, which the last batch leaves out.
+    // Folds of cross-validation often differ by a sample. With as many steps, so do only the last
+    // batches.
     constexpr std::size_t kAlike = 16;
     const std::size_t alike = samples_of(job) / kAlike, steps = steps_of(job);
     add(network.features(), network.loss().kind, network.loss().parameter, alike, steps,
