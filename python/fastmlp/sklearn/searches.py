@@ -138,7 +138,7 @@ def _runs_python(estimator: Any, grid: Mapping[str, Any]) -> bool:
 
 
 _ALIKE = 16
-"""Fits whose numbers of samples differ by less are mostly trained side by side, by the core's rule."""
+"""Fits whose numbers of samples differ by less are mostly side by side, by the core's rule."""
 
 _NOT_THE_SHAPE = {"alpha", "learning_rate_init", "random_state"}
 
