@@ -1,5 +1,6 @@
 """Splitting samples into a training part and a held-out part."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,31 @@ def stratified(
     is_held_out[by_class] = np.cumsum(steps[:-1], dtype=np.int8)
     train, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
     return train.astype(np.intp, copy=False), held_out.astype(np.intp, copy=False)
+
+
+def copies_together(
+    samples: NDArray[np.integer[Any]], split: Callable[[Rows | slice], tuple[Rows, Rows]]
+) -> tuple[Rows, Rows]:
+    """Split samples, some of which may be copies, so that all copies of one are in the same part.
+
+    Otherwise a network would be measured on samples that it trains on: those of a bootstrap.
+
+    Parameters
+    ----------
+    samples : ndarray of int, shape (n,)
+        The number of each sample, equal for copies.
+    split : callable
+        Splits samples of the given positions, different ones, into two parts of their row numbers.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Positions; what `split` returns for all if there are no copies, else ascending.
+    """
+    _, first, copies = np.unique(samples, return_index=True, return_inverse=True)
+    if len(first) == len(samples):
+        return split(slice(None))
+    is_held_out = np.zeros(len(first), np.bool_)
+    is_held_out[split(first)[1]] = True
+    is_held_out = is_held_out[copies]
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)

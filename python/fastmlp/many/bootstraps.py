@@ -9,6 +9,13 @@ _PURPOSE: Final = 2
 """The second word of Philox's key, so that no other draws of a seed are the same."""
 
 
+class Bootstraps(list[NDArray[np.intp]]):
+    """`rows` for `train_many`, of which `validation_fraction` holds out all copies of one or none.
+
+    A network would be measured on samples that it trains on otherwise.
+    """
+
+
 def bootstrap(classes: NDArray[Any], seed: int) -> NDArray[np.intp]:
     """Draw as many rows as there are, with replacement within each class.
 

@@ -17,7 +17,7 @@ from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.held_out import classes_of
 from fastmlp.history import History
 from fastmlp.inference.prediction import check_classes, classes
-from fastmlp.many.bootstraps import bootstrap
+from fastmlp.many.bootstraps import Bootstraps, bootstrap
 from fastmlp.many.train_many import train_many
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import read_model, write_model
@@ -103,7 +103,7 @@ class Ensemble(Sequence[Network]):
             As in `train_many`.
         bootstrap : bool, default False
             Whether each member trains on as many samples, drawn with replacement by its seed; see
-            `bootstrap_rows`.
+            `bootstrap_rows`. Then `validation_fraction` holds out all copies of a sample or none.
         **arguments
             Of `train_many`, such as `optimizer`. With `bootstrap` there are no `rows`.
 
@@ -125,7 +125,7 @@ class Ensemble(Sequence[Network]):
         if _validation.switch("bootstrap", bootstrap):
             if arguments.get("rows") is not None:
                 raise ValueError("pass rows, or bootstrap=True, which draws them, not both")
-            arguments["rows"] = self.bootstrap_rows(y)
+            arguments["rows"] = Bootstraps(self.bootstrap_rows(y))
         return train_many(self._networks, X, y, epochs, batch_size, **arguments)  # type: ignore[return-value]
 
     def bootstrap_rows(self, y: TargetsLike) -> list[NDArray[np.intp]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp import _core
 from fastmlp.data._raw import RawRows
+from fastmlp.data.splitting import copies_together
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback
@@ -287,8 +288,9 @@ def make_job(
     rows: NDArray[np.uint32] | None,
     *,
     learns: bool,
+    copies_too: bool = False,
 ) -> Job:
-    """Read the samples of one network, and those held out."""
+    """Read the samples of one network, and those held out, with `copies_too` all copies of one."""
     samples = data.samples(model, options.sample_weight)
     job = Job(network, model, options, samples, samples.weight, rows, None, {}, learns)
     if options.checkpoint is not None:
@@ -296,21 +298,29 @@ def make_job(
     if options.validation_fraction is None:
         job.held_out = data.held_out(model, options)
     else:
-        _hold_out(job, options.validation_fraction)
+        _hold_out(job, options.validation_fraction, copies_too=copies_too)
     if options.class_weight is not None:
         _weigh_classes(job, options.class_weight)
     return job
 
 
-def _hold_out(job: Job, fraction: float) -> None:
+def _hold_out(job: Job, fraction: float, *, copies_too: bool) -> None:
     """Hold out samples as ``fit`` does: those that are left are rows of the same arrays."""
     samples, rows, saved = job.samples, job.rows, job.options.saved
     y = samples.y if rows is None else samples.y[rows]
     weight = job.weight if job.weight is None or rows is None else job.weight[rows]
     seed = job.model.core.seed if saved is None else saved.core.seed
-    train, apart = split_rows(y, weight, fraction, job.model.loss, seed)
-    if rows is not None:
-        train, apart = rows[train].astype(np.intp), rows[apart].astype(np.intp)
+
+    def split(at: NDArray[np.intp] | slice) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return split_rows(
+            y[at], None if weight is None else weight[at], fraction, job.model.loss, seed
+        )
+
+    if rows is None:
+        train, apart = split(slice(None))
+    else:
+        parts = copies_together(rows, split) if copies_too else split(slice(None))
+        train, apart = (rows[part].astype(np.intp) for part in parts)
     job.rows = np.ascontiguousarray(train, np.uint32)
     job.held_out = HeldOut(samples.of_rows(apart), job.options.metrics, job.model.loss)
 

@@ -44,6 +44,7 @@ from fastmlp.many.arguments import (
     row_numbers,
     stoppings,
 )
+from fastmlp.many.bootstraps import Bootstraps
 from fastmlp.many.following import Following
 from fastmlp.many.jobs import (
     Data,
@@ -113,7 +114,9 @@ def train_many(
     rows : sequence of array-like of int, optional
         For each network the samples that it trains on, such as folds or bootstraps: indices, which
         may repeat. The result is that of ``fit(X[rows[i]], y[rows[i]])``, but nothing is copied,
-        unless the network learns to scale them.
+        unless the network learns to scale them. All of X and y are checked. Where rows repeat,
+        `validation_fraction` may hold out a copy of a row that is trained on, too: pass
+        `validation_data`.
     sample_weight : array-like, shape (n,), or sequence of them, optional
         For all networks, or for each its own or None. They are those of X, also with `rows`.
     class_weight, early_stopping : optional
@@ -273,6 +276,7 @@ def _made(
 ) -> list[Job]:
     """Read the samples of each network, or take those of one that is like it."""
     data, rows = call.data, _rows(call.rows, len(nets))
+    copies_too = isinstance(call.rows, Bootstraps)
     jobs: list[Job] = []
     firsts: dict[Any, Job] = {}
     for i, (net, model) in enumerate(zip(nets, models, strict=True)):
@@ -285,7 +289,9 @@ def _made(
         if rows is not None:
             count = len(data.samples(model, options[i].sample_weight))
             part = row_numbers(i, rows[i], count)
-        job = make_job(data, net, model, options[i], part, learns=learning[i])
+        job = make_job(
+            data, net, model, options[i], part, learns=learning[i], copies_too=copies_too
+        )
         if part is not None and job.weight is not None and not job.weight[job.rows].any():
             raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
         job.before = before[i]

@@ -30,6 +30,7 @@ from fastmlp.sklearn.classifier import MLPClassifier
 from fastmlp.sklearn.plain_data import checked_features
 from fastmlp.sklearn.regressor import MLPRegressor
 from fastmlp.sklearn.together import on_threads
+from fastmlp.sklearn.validation import drawn
 
 _SEEDS = 2**31
 
@@ -109,8 +110,10 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
 
         def fit(member: Any, own: NDArray[np.intp]) -> Any:
             part = {} if weight is None else {"sample_weight": weight[own]}
-            whole = not self.bootstrap and weight is None
-            return member.fit(X, y) if whole else member.fit(X[own], y[own], **part)
+            if not self.bootstrap and weight is None:
+                return member.fit(X, y)
+            with drawn(own):
+                return member.fit(X[own], y[own], **part)
 
         with on_threads(self.n_jobs, X):
             fitted = Parallel()(

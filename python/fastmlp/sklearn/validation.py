@@ -1,19 +1,36 @@
 """Validation data of a fit: set aside from the training data, or given as ``eval_set``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from fastmlp.data.splitting import copies_together
 from fastmlp.network import Network, model_of
 from fastmlp.sklearn.losses import is_scikit_learns, mean_loss
 from fastmlp.sklearn.samples import EstimatorSamples, check_weights, dense
 
 Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; higher is better."""
+
+
+_drawn: Final[ContextVar[NDArray[np.intp] | None]] = ContextVar("drawn", default=None)
+"""The numbers of the samples that are passed to ``fit``, if they are those of a bootstrap."""
+
+
+@contextmanager
+def drawn(rows: NDArray[np.intp]) -> Iterator[None]:
+    """Tell the fits of a ``with`` statement which of their samples are copies: of equal numbers."""
+    token = _drawn.set(rows)
+    try:
+        yield
+    finally:
+        _drawn.reset(token)
 
 
 class Measured(NamedTuple):
@@ -73,7 +90,7 @@ def measured_by(validation: Validation | None) -> dict[str, bool | None]:
 def split(
     samples: EstimatorSamples, fraction: float, random_state: np.random.RandomState, stratify: Any
 ) -> tuple[EstimatorSamples, EstimatorSamples]:
-    """Hold out samples, chosen as in scikit-learn.
+    """Hold out samples, chosen as in scikit-learn; of those of a bootstrap all copies or none.
 
     Parameters
     ----------
@@ -96,9 +113,20 @@ def split(
     ValueError
         If the validation part has fewer than two samples, or a part has no weight at all.
     """
-    training, validation = train_test_split(
-        np.arange(len(samples)), random_state=random_state, test_size=fraction, stratify=stratify
-    )
+
+    def split_at(at: NDArray[np.intp] | slice) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        classes = None if stratify is None else stratify[at]
+        count = len(samples) if isinstance(at, slice) else len(at)
+        training, validation = train_test_split(
+            np.arange(count), random_state=random_state, test_size=fraction, stratify=classes
+        )
+        return training, validation
+
+    rows = _drawn.get()
+    if rows is None or len(rows) != len(samples):
+        training, validation = split_at(slice(None))
+    else:
+        training, validation = copies_together(rows, split_at)
     if len(validation) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' "
