@@ -265,7 +265,7 @@ void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, st
                    const Scalar<S>* w, std::size_t ldw, std::size_t k, const Scalar<S>* relu,
                    Scalar<S>* out, std::size_t ldo) noexcept {
     constexpr std::size_t kL = S::kLanes;
-    constexpr int kFew = 8;
+    constexpr int kFew = 2 * S::kVectors;  // more would not stay in registers
     if (n == 1) {
         return for_each_part(k, kFew, [=](std::size_t j, std::size_t width) FASTMLP_INLINE_LAMBDA {
             with_constant<kFew>(width, [=](auto cols) FASTMLP_INLINE_LAMBDA {
