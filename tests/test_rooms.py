@@ -38,7 +38,7 @@ def test_includes_run_one_way(room):
 
 def test_no_room_is_crowded():
     folders = [SOURCES, *SOURCES.glob("*/"), PACKAGE, *PACKAGE.glob("*/")]
-    limits = {SOURCES: 16, PACKAGE: 20, SOURCES / "kernels": 37,
+    limits = {SOURCES: 16, PACKAGE: 20, SOURCES / "kernels": 36,
               PACKAGE / "reference": 40}  # fmt: skip
     for folder in folders:
         files = [file for file in folder.iterdir() if file.suffix in {".cpp", ".hpp", ".py"}]
