@@ -25,7 +25,7 @@ MEASURED = re.compile(
     r"|\b(?:half|a (?:third|quarter|tenth)) of (?:a|the) (?:step|time|memory)\b"
 )
 SETTINGS = {
-    "embedding.md": ["every 50 ms", "spins for about 0.1 ms"],
+    "embedding.md": ["every 50 ms"],
     "data.md": ["would take 16 MB or more"],
     "tables.md": ["above 8 MB", "more than 64 MB", "above 64 MB", "above 128 MB", "of 32 MB",
                   "15 % of the rows", "20 % of the rows"],

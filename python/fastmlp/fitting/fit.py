@@ -91,13 +91,35 @@ def _fit(
     options: FitOptions,
     ranks: Ranks | None,
 ) -> History:
-    """Train in the shortest way, and say what it means if a loss is not finite."""
+    """Train with the scaling of the features and the names that the fit needs."""
+    optimizer = options.optimizer
+    if data is not None:
+        refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
     try:
-        if data is None and ranks is None and options.is_plain:
-            history = fit_plain(model, X, y, options)
-            if history is not None:
-                return history
-        return _fit_scaled(network, model, X, y, data, options, ranks)
+        alone = data is None and ranks is None
+        if alone and (history := fit_plain(model, X, y, options)) is not None:
+            return history
+        names = names_to_train_on(
+            model.core.feature_names, model.features, X, options.validation_data
+        )
+        if options.standardize and not is_first_fit(model):
+            options = replace(options, standardize=False)
+        if options.saved is not None and options.checkpoint is not None:
+            refuse_other_scaling(
+                options.checkpoint, options.saved, model, learns=options.standardize
+            )
+            refuse_other_loss_weights(options.checkpoint, options.saved, model)
+        learns = options.standardize and options.saved is None
+        scaling: AbstractContextManager[None] = _UNSCALED
+        if learns or options.saved is not None:
+            saved_core = None if options.saved is None else options.saved.core
+            scaling = standardized(model, X if data is None else data, saved_core, ranks)
+        with UnchangedIfRefused(model, names, options.saved), scaling:
+            if isinstance(optimizer, LBFGS):
+                return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
+            if data is not None:
+                return _fit_stream(network, model, data, optimizer, options, ranks)
+            return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
     except Diverged as error:
         epoch, loss, rate = error.args
         if not np.isfinite(model.core.parameters).all():  # although they are restored
@@ -106,38 +128,6 @@ def _fit(
                 "set them, or create the network again"
             ) from None
         raise DivergenceError(epoch + 1, loss, rate) from None
-
-
-def _fit_scaled(
-    network: Network,
-    model: Model,
-    X: Features,
-    y: Targets,
-    data: Stream | Batches | None,
-    options: FitOptions,
-    ranks: Ranks | None,
-) -> History:
-    """Train with the scaling of the features and the names that the fit needs."""
-    optimizer = options.optimizer
-    if data is not None:
-        refuse_with_stream(options, "a stream" if X is data else "an iterable of batches")
-    names = names_to_train_on(model.core.feature_names, model.features, X, options.validation_data)
-    if options.standardize and not is_first_fit(model):
-        options = replace(options, standardize=False)
-    if options.saved is not None and options.checkpoint is not None:
-        refuse_other_scaling(options.checkpoint, options.saved, model, learns=options.standardize)
-        refuse_other_loss_weights(options.checkpoint, options.saved, model)
-    learns = options.standardize and options.saved is None
-    scaling: AbstractContextManager[None] = _UNSCALED
-    if learns or options.saved is not None:
-        saved_core = None if options.saved is None else options.saved.core
-        scaling = standardized(model, X if data is None else data, saved_core, ranks)
-    with UnchangedIfRefused(model, names, options.saved), scaling:
-        if isinstance(optimizer, LBFGS):
-            return _fit_lbfgs(network, model, X, y, optimizer, options, learns, ranks)
-        if data is not None:
-            return _fit_stream(network, model, data, optimizer, options, ranks)
-        return _fit_arrays(network, model, X, y, optimizer, options, learns, ranks)
 
 
 def _fit_arrays(
@@ -287,7 +277,7 @@ def _fit_lbfgs(
         history = loop.end(iterations, n_threads)
     if ranks is not None and ranks.rank > 0:
         return history
-    warn_if_not_converged(history, stacklevel=8)  # the line that calls Network.fit
+    warn_if_not_converged(history, stacklevel=7)  # the line that calls Network.fit
     return history
 
 

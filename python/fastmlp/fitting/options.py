@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import is_
 from types import NoneType
@@ -50,6 +50,13 @@ _SWITCHES: Final = (bool, np.bool_, int, NoneType)
 
 _UNCHANGING: Final = {NoneType, bool, int, float, str, SGD, Adam, AdamW, RMSprop, LBFGS}
 """Types, without subclasses, of arguments that are the same as long as they are the same object."""
+
+
+_OF_THE_CORE: Final = {"optimizer", "epochs", "batch_size", "shuffle", "n_threads", "ema"}
+"""Options that are nothing but values for the core; any other makes a fit do more around it."""
+
+_LEFT_OUT: Final = {"verbose": 0, "metrics": {}, "callbacks": (), "standardize": False}
+"""What options are that were not used, if not None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +128,11 @@ class FitOptions:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether samples have no weights and no order of the user, and epochs nothing around."""
-        of_samples = (self.order, self.sample_weight, self.class_weight)
-        around = (self.saved, self.checkpoint, self.plateau)
-        every = all(each is None for each in (*of_samples, *around))
-        of_user = callable(getattr(self.optimizer, "learning_rate", None)) or self.callbacks
-        asks = self.validates or self.standardize or self.verbose
-        return every and not of_user and not asks
+        """Whether all options that are used are the core's own, with no Python between steps."""
+        others = (each.name for each in fields(self) if each.name not in _OF_THE_CORE)
+        left_out = all(_is_left_out(name, getattr(self, name)) for name in others)
+        rate = getattr(self.optimizer, "learning_rate", None)
+        return left_out and not callable(rate) and self.plateau is None
 
     def measured(self, loss: Loss) -> dict[str, bool | None]:
         """Return the names of what the fit measures, and whether larger values are better."""
@@ -268,6 +273,11 @@ def _remember(given: _Given, options: FitOptions) -> None:
     holds = callable(rate)  # perhaps large data, which would stay in memory with the function
     if not (depends or holds) and all(type(each) in _UNCHANGING for each in given):
         _last_plain = _Plain(given, options)
+
+
+def _is_left_out(option: str, value: object) -> bool:
+    usual = _LEFT_OUT.get(option)
+    return value is None if usual is None else bool(value == usual)
 
 
 def is_balanced(class_weight: ClassWeight | None) -> bool:

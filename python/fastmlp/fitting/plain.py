@@ -17,11 +17,13 @@ from fastmlp.settings.optimizers import Optimizer
 
 
 def fit_plain(model: Model, X: Any, y: object, options: FitOptions) -> History | None:
-    """Train as ``Network.fit`` does, with options that are plain; None, and nothing has changed, if
-    the samples must be converted, compared with what the network knows, or refused.
+    """Train as ``Network.fit`` does; None, and nothing has changed, if options are not plain, or
+    samples must be converted, compared with what the network knows, or refused.
     """
     core, optimizer = model.core, options.optimizer
-    if not isinstance(optimizer, Optimizer) or core.feature_names is not None:
+    if not options.is_plain or not isinstance(optimizer, Optimizer):
+        return None
+    if core.feature_names is not None:
         return None
     targets = core.ready_samples(X, y)
     if targets is None or _shares(model, X) or (targets.ndim > 1 and _shares(model, targets)):

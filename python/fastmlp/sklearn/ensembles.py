@@ -30,7 +30,7 @@ from fastmlp.sklearn.classifier import MLPClassifier
 from fastmlp.sklearn.plain_data import checked_features
 from fastmlp.sklearn.regressor import MLPRegressor
 from fastmlp.sklearn.together import on_threads
-from fastmlp.sklearn.validation import drawn
+from fastmlp.sklearn.validation import of_a_bootstrap
 
 _SEEDS = 2**31
 
@@ -112,7 +112,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
             part = {} if weight is None else {"sample_weight": weight[own]}
             if not self.bootstrap and weight is None:
                 return member.fit(X, y)
-            with drawn(own):
+            with of_a_bootstrap(own):
                 return member.fit(X[own], y[own], **part)
 
         with on_threads(self.n_jobs, X):

@@ -19,18 +19,18 @@ Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; higher is better."""
 
 
-_drawn: Final[ContextVar[NDArray[np.intp] | None]] = ContextVar("drawn", default=None)
+_numbers: Final[ContextVar[NDArray[np.intp] | None]] = ContextVar("numbers", default=None)
 """The numbers of the samples that are passed to ``fit``, if they are those of a bootstrap."""
 
 
 @contextmanager
-def drawn(rows: NDArray[np.intp]) -> Iterator[None]:
+def of_a_bootstrap(rows: NDArray[np.intp]) -> Iterator[None]:
     """Tell the fits of a ``with`` statement which of their samples are copies: of equal numbers."""
-    token = _drawn.set(rows)
+    token = _numbers.set(rows)
     try:
         yield
     finally:
-        _drawn.reset(token)
+        _numbers.reset(token)
 
 
 class Measured(NamedTuple):
@@ -122,7 +122,7 @@ def split(
         )
         return training, validation
 
-    rows = _drawn.get()
+    rows = _numbers.get()
     if rows is None or len(rows) != len(samples):
         training, validation = split_at(slice(None))
     else:
