@@ -304,6 +304,14 @@ class TestHistory:
         history = fm.Network([7, 3], seed=2).fit(*data, epochs=1)
         assert pickle.loads(pickle.dumps(history)) == history
 
+    def test_equal_fits_have_equal_histories_for_any_threads(self, rng):
+        X, y = rng.standard_normal((512, 256), dtype=np.float32), rng.integers(0, 3, 512)
+        histories = [
+            fm.Network([256, 256, 3], seed=2).fit(X, y, 2, 256, n_threads=n) for n in (1, 2)
+        ]
+        assert histories[0] == histories[1]
+        assert pickle.dumps(histories[0]) == pickle.dumps(histories[1])
+
 
 def test_the_help_of_fit_is_short():
     """It lists what there is in two screens; the guide explains."""

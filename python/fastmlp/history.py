@@ -155,6 +155,7 @@ class History:
         float32 or float64.
     n_threads : int
         The limit of threads during training: small steps are taken by fewer where that is faster.
+        Equality ignores it, too, and in copies and pickles it is 0.
     learning_rate : list of float
         The learning rate at the end of each epoch; empty for an optimizer without one.
     validation_metrics : dict of str to list of float
@@ -181,7 +182,7 @@ class History:
     samples: int
     flops_per_sample: int
     dtype: np.dtype[Any]
-    n_threads: int
+    n_threads: int = field(compare=False)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
@@ -192,14 +193,15 @@ class History:
     head_losses: dict[str, list[float]] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return plain values without the times, which differ between equal fits."""
-        measured = ("epoch_seconds", "peak_share")
+        """Return plain values without times and threads, which differ between equal fits."""
+        measured = ("epoch_seconds", "peak_share", "n_threads")
         values = {name: value for name, value in vars(self).items() if name not in measured}
         return values | {"dtype": self.dtype.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         usual: dict[str, Any] = {
             "epoch_seconds": [],
+            "n_threads": 0,
             "head_losses": {},
         }  # older pickles have no head_losses
         self.__dict__.update(usual | state | {"dtype": np.dtype(state["dtype"])})
