@@ -56,6 +56,8 @@ class Checkpoint:
 
     def __init__(self, path: files.Path, every: int = 1, *, resume: bool = True) -> None:
         self.path = files.checked_path(path)
+        if not self.path:  # train_many would write into the current folder
+            raise ValueError(f"path must name a file, got {self.path!r}")
         self.every = _validation.integer("every", every, minimum=1)
         self.resume = _validation.switch("resume", resume)
 

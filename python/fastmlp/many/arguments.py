@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -165,10 +166,25 @@ def row_numbers(i: int, part: object, count: int) -> NDArray[np.uint32]:
         raise TypeError(
             f"rows[{i}] must be a vector of integers, got bool: pass np.flatnonzero(rows[{i}])"
         )
+    if array.size == 0:
+        raise ValueError(f"rows[{i}] must have at least one row number of X, got none")
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise TypeError(f"rows[{i}] must be a vector of integers, got {array.dtype} {array.shape}")
-    if array.size == 0 or array.min() < 0 or array.max() >= count:
-        raise ValueError(f"rows[{i}] must hold row numbers of X, 0 to {count - 1}, at least one")
+    if array.min() < 0 or array.max() >= count:
+        at = int(np.argmax((array < 0) | (array >= count)))
+        raise ValueError(
+            f"rows[{i}] must have row numbers of X, 0 to {count - 1}, got {array[at]} at {at}"
+        )
     if len(array) > np.iinfo(np.uint32).max:
         raise ValueError(f"rows[{i}] has {_validation.brief(len(array))} rows: at most 2^32 - 1")
     return np.array(array, np.uint32)
+
+
+@contextmanager
+def of_network(i: int) -> Iterator[None]:
+    """Say whose arguments are refused in a ``with`` statement."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"in what networks[{i}] is trained with")
+        raise

@@ -18,6 +18,7 @@ from fastmlp.fitting.held_out import classes_of
 from fastmlp.history import History
 from fastmlp.inference.prediction import check_classes, classes
 from fastmlp.many.bootstraps import Bootstraps, bootstrap
+from fastmlp.many.networks import network_at
 from fastmlp.many.train_many import train_many
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import read_model, write_model
@@ -80,7 +81,7 @@ class Ensemble(Sequence[Network]):
         """Return a member, or an ensemble of some of them for a slice."""
         if isinstance(index, slice):
             return Ensemble(self._networks[index])
-        return self._networks[index]
+        return network_at(self._networks, index)
 
     def fit(
         self,

@@ -48,6 +48,7 @@ class Data:
         self._samples: dict[Any, CheckedSamples] = {}
         self._scaled: dict[Any, NDArray[Any]] = {}
         self._held_out: dict[Any, HeldOut | None] = {}
+        self._learned: dict[Any, tuple[Any, ...]] = {}
 
     def samples(self, model: Model, sample_weight: object) -> CheckedSamples:
         """Return the samples for a model; features that it scales are not scaled yet."""
@@ -76,6 +77,19 @@ class Data:
             self._held_out[kind] = read_held_out(model, options.validation_data, options.metrics)
         return self._held_out[kind]
 
+    def learn_scaling(self, model: Model, samples: CheckedSamples) -> None:
+        """Learn how to scale all samples, as weighted: once for networks that learn the same."""
+        kind = (*_kind(model), model.layers[-1].activation, id(samples.weight))
+        if kind not in self._learned:
+            learn_from(model, samples)
+            both = _copied(model.input_scaling), _copied(model.output_scaling)
+            self._learned[kind] = *both, samples.weight  # whose id is no other's while it is here
+            return
+        of_features, of_targets, _ = self._learned[kind]
+        model.core.set_input_scaling(*of_features)
+        if of_targets is not None:
+            model.core.set_output_scaling(*of_targets)
+
     def scaled(self, model: Model, samples: CheckedSamples) -> NDArray[Any]:
         """Return all features as the first layer of a model takes them."""
         if model.input_scaling is None:
@@ -95,6 +109,10 @@ def _scaling(model: Model) -> tuple[bytes, ...] | None:
     """Return how a model scales its features."""
     scaling = model.input_scaling
     return None if scaling is None else tuple(part.tobytes() for part in scaling)
+
+
+def _copied(scaling: tuple[NDArray[Any], ...] | None) -> tuple[NDArray[Any], ...] | None:
+    return None if scaling is None else tuple(part.copy() for part in scaling)
 
 
 def _scaled(model: Model, X: Any) -> NDArray[Any]:
@@ -175,15 +193,18 @@ class Job:
         samples = replace(self.samples, weight=self.weight)
         return samples if self.rows is None else samples.of_rows(self.rows.astype(np.intp))
 
-    def learn_scaling(self) -> None:
-        """Learn how to scale the features, if it does; those of the core are then its own."""
+    def learn_scaling(self, data: Data) -> None:
+        """Learn how to scale the features, if it does; those of some rows are then its own."""
         if not self.learns:
             return
         part = self.part()
+        if self.rows is None:
+            data.learn_scaling(self.model, part)
+            return
         learn_from(self.model, part)
         if not isinstance(self.options.optimizer, LBFGS):
             self.X, self.rows = _scaled(self.model, part.X), None
-            self.samples, self.weight = part, part.weight
+            self.samples, self.weight = replace(part, X=self.X), part.weight
 
     def prepare(self, data: Data, shared: dict[Any, TrainOptions]) -> None:
         """Make the settings for the core, and check the batches of each epoch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ from fastmlp.model.feature_names import check_names, names_of
 from fastmlp.model.model import Model
 from fastmlp.model.parameter_views import read_values
 from fastmlp.network import Network, model_of, network_of
+
+_Item = TypeVar("_Item")
 
 _SEEDS: Final = 2**64
 _PARAMETERS: Final = "the parameters of the networks"
@@ -206,15 +208,7 @@ class Networks(Sequence[Network]):
             part = Networks.__new__(type(self))
             part.__dict__.update(self.__dict__, _places=self._places[index])
             return part
-        try:
-            place = self._places[index]
-        except IndexError:
-            raise IndexError(f"there is no network {index} of {len(self)}") from None
-        except TypeError:
-            raise TypeError(
-                f"networks are chosen by an integer or a slice, got {_validation.described(index)}"
-            ) from None
-        return self._at(place)
+        return self._at(network_at(self._places, index))
 
     def _at(self, place: int) -> Network:
         made = self._made.get(place)
@@ -342,3 +336,22 @@ def _at_once(n_threads: int | None) -> int:
 def most_epochs(networks: Networks) -> int:
     """Return the largest number of epochs of any network."""
     return networks._most_epochs  # noqa: SLF001  (its own module)
+
+
+def network_at(networks: Sequence[_Item], index: Any) -> _Item:
+    """Return a network by its number.
+
+    Raises
+    ------
+    TypeError, IndexError
+        If it is no number, or too large.
+    """
+    try:
+        item: _Item = networks[index]
+        return item
+    except IndexError:
+        raise IndexError(f"there is no network {index} of {len(networks)}") from None
+    except TypeError:
+        raise TypeError(
+            f"networks are chosen by an integer or a slice, got {_validation.described(index)}"
+        ) from None

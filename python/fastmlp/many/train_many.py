@@ -38,6 +38,7 @@ from fastmlp.many.arguments import (
     checkpoints,
     for_each,
     make_folders,
+    of_network,
     parameters_of,
     read_epochs,
     read_networks,
@@ -258,7 +259,7 @@ def _jobs(
         refuse_rounded_targets(models[learning.index(True)], call.y)
     shared: dict[Any, Any] = {}
     for job in jobs:
-        job.learn_scaling()
+        job.learn_scaling(call.data)
         job.prepare(call.data, shared)
     for model, own in zip(models, names, strict=True):
         if own != model.feature_names:
@@ -289,9 +290,10 @@ def _made(
         if rows is not None:
             count = len(data.samples(model, options[i].sample_weight))
             part = row_numbers(i, rows[i], count)
-        job = make_job(
-            data, net, model, options[i], part, learns=learning[i], copies_too=copies_too
-        )
+        with of_network(i):
+            job = make_job(
+                data, net, model, options[i], part, learns=learning[i], copies_too=copies_too
+            )
         if part is not None and job.weight is not None and not job.weight[job.rows].any():
             raise ValueError(f"rows[{i}] holds only samples whose sample_weight is 0")
         job.before = before[i]
@@ -410,7 +412,8 @@ def _options(models: list[Model], each: dict[str, list[Any]], **common: Any) -> 
         kind = given, model.outputs, model.loss, model.loss.heads
         if kind not in read:
             own = {name: values[i] for name, values in each.items()}
-            read[kind] = read_options(model, **common, **own)
+            with of_network(i):
+                read[kind] = read_options(model, **common, **own)
             rate = getattr(read[kind].optimizer, "learning_rate", None)
             if callable(rate):
                 raise ValueError(

@@ -96,7 +96,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         counting = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         random_state = check_random_state(self.random_state)
-        seeds = random_state.randint(_SEEDS, size=self.n_estimators)
+        seeds = random_state.randint(_SEEDS, size=int(self.n_estimators))
         labels = self._labels(y)
         rows = [counting] * len(seeds)
         if self.bootstrap:
@@ -130,7 +130,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
         if self.estimator is None:
             return self._default()
         kind, name = type(self._default()).__name__, type(self.estimator).__name__
-        if not self._fits(self.estimator):
+        if not isinstance(self.estimator, BaseEstimator) or not self._fits(self.estimator):
             raise TypeError(
                 f"estimator must be like {kind}, which {type(self).__name__} averages, got {name}"
             )
