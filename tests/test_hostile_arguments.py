@@ -82,9 +82,11 @@ def test_input_gradient_of_a_custom_loss():
 def test_a_checkpoint_that_cannot_be_written_is_found_before_training(tmp_path):
     net = network()
     before = net.parameters.copy()
-    for path in (tmp_path / "no" / "file", "", tmp_path):
+    for path in (tmp_path / "no" / "file", tmp_path):
         with pytest.raises(OSError, match=r"No such file|directory"):
             net.fit(X, Y, 1, checkpoint=path)
+    with pytest.raises(ValueError, match="path must name a file, got ''"):
+        net.fit(X, Y, 1, checkpoint="")
     assert (net.parameters == before).all()
 
 

@@ -115,7 +115,7 @@ def test_one_that_diverges_ends_alone(blobs):
         ({"optimizer": "Adam"}, ValueError, "did you mean .adam."),
         ({"optimizer": fm.LBFGS(), "epochs": 3}, ValueError, "LBFGS has no epochs"),
         ({"rows": [[0]]}, ValueError, "rows has 1 items for 2 networks"),
-        ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] must hold row numbers"),
+        ({"rows": [[0], [90]]}, ValueError, r"rows\[1\] .* 0 to 89, got 90 at 0"),
         ({"rows": [[0.5], [1]]}, TypeError, r"rows\[0\] must be a vector of integers"),
         ({"epochs": 0}, ValueError, "epochs must be at least 1"),
         ({"X": np.zeros((90, 5))}, ValueError, "5 features"),
