@@ -1,9 +1,13 @@
-"""Settings never change after they are made; this says so to whoever tries."""
+"""What never changes: plain values, and settings, which say so to whoever tries."""
 
 from dataclasses import FrozenInstanceError
-from typing import NoReturn, TypeVar
+from types import NoneType
+from typing import Final, NoReturn, TypeVar
 
 _Class = TypeVar("_Class", bound=type)
+
+UNCHANGING: Final = frozenset[type]({NoneType, bool, int, float, str})
+"""Types, without subclasses, of values that are the same as long as they are the same object."""
 
 
 def immutable(cls: _Class) -> _Class:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp import _validation, files
+from fastmlp._validation.immutable import UNCHANGING
 from fastmlp.data.stream import Rows, Stream
 from fastmlp.fitting import resuming
 from fastmlp.fitting._metric_names import (
@@ -48,7 +49,7 @@ ValidationData = Rows | Stream
 _SWITCHES: Final = (bool, np.bool_, int, NoneType)
 """Types of `shuffle` that are no order."""
 
-_UNCHANGING: Final = {NoneType, bool, int, float, str, SGD, Adam, AdamW, RMSprop, LBFGS}
+_UNCHANGING: Final = UNCHANGING | {SGD, Adam, AdamW, RMSprop, LBFGS}
 """Types, without subclasses, of arguments that are the same as long as they are the same object."""
 
 

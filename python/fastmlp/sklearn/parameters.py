@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 from numbers import Integral, Real
-from types import NoneType
 from typing import Any, Final
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from fastmlp._validation.immutable import UNCHANGING
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.layers import ACTIVATIONS, Activation
 from fastmlp.settings.optimizers import Optimizer
@@ -45,12 +45,9 @@ CONSTRAINTS: Final[dict[str, list[Any]]] = {
     ],
 }
 
-_UNCHANGING: Final = {NoneType, bool, int, float, str}
-"""Types, without subclasses, of values that are the same as long as they are the same object."""
-
 
 def are_unchanging(values: Collection[object]) -> bool:
     """Return whether no parameter can change unless another object is assigned."""
     of_tuples = (item for value in values if type(value) is tuple for item in value)
     others = (value for value in values if type(value) is not tuple)
-    return {*map(type, of_tuples), *map(type, others)} <= _UNCHANGING
+    return {*map(type, of_tuples), *map(type, others)} <= UNCHANGING
