@@ -175,6 +175,7 @@ void bind_train_many(py::module_& module) {
              py::arg("network"), py::arg("X"), py::arg("y"), py::arg("sample_weight"),
              py::arg("options"), py::arg("rows") = py::none(), py::arg("is_scaled") = true,
              py::arg("manner") = py::none());
+    module.attr("ALIKE_SAMPLES") = kAlikeSamples;
     module.def("lanes_of32", &lanes_of<float>, py::arg("job"));
     module.def("lanes_of64", &lanes_of<double>, py::arg("job"));
     module.def("train_many32", &train_jobs<float>, py::arg("jobs"), py::arg("n_threads"),

@@ -5,7 +5,7 @@ Over 400 lines, as one module has one stub.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Self, TypeAlias, final
+from typing import Any, ClassVar, Final, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -523,6 +523,8 @@ class EpochReports:
     def learning_rates(self) -> list[float]: ...
     @property
     def head_losses(self) -> list[list[float]]: ...
+
+ALIKE_SAMPLES: Final[int]
 
 def lanes_of32(job: TrainJob) -> tuple[bytes | None, int]: ...
 def lanes_of64(job: TrainJob) -> tuple[bytes | None, int]: ...

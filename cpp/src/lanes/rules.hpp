@@ -22,6 +22,10 @@ namespace fastmlp {
 /// leave the cache, and one network alone fills a vector well.
 inline constexpr std::size_t kWidestInLanes = 32;
 
+/// Numbers of samples with equal quotients by it are alike enough for one vector: folds of
+/// cross-validation often differ by a sample. With as many steps, so do only the last batches.
+inline constexpr std::size_t kAlikeSamples = 16;
+
 /// Whether no layer has more nodes.
 template <class T>
 bool no_wider(const Network<T>& network, std::size_t nodes) {
@@ -173,15 +177,12 @@ std::string lane_key(const TrainJob<T>& job, const Conventions& by = {},
     const MovingAverage<T>& average = network.moving_average();
     const bool averages_on = average.parameters && average.decay == options.ema;
     const bool continues = network.has_state_for(optimizer);
-    // Folds of cross-validation often differ by a sample. With as many steps, so do only the last
-    // batches.
-    constexpr std::size_t kAlike = 16;
-    const std::size_t alike = samples_of(job) / kAlike, steps = steps_of(job);
+    const std::size_t alike = samples_of(job) / kAlikeSamples, steps = steps_of(job);
     add(network.features(), network.loss().kind, network.loss().parameter, alike, steps,
-        job.y.labels != nullptr, job.y.weights != nullptr, network.output_scaling() != nullptr,
-        network.loss_weights() != nullptr, options.epochs, steps > 1 ? options.batch_size : 0,
-        options.first_epoch, options.until_epoch, options.shuffle,
-        continues ? network.optimizer_state().steps : 0, options.ema,
+        job.y.labels != nullptr, job.y.weights != nullptr, scales_features(job),
+        network.output_scaling() != nullptr, network.loss_weights() != nullptr, options.epochs,
+        steps > 1 ? options.batch_size : 0, options.first_epoch, options.until_epoch,
+        options.shuffle, continues ? network.optimizer_state().steps : 0, options.ema,
         averages_on ? average.steps : 0, s.kind, s.factor, s.every, s.final, s.initial, s.rise,
         s.power, s.warm_up, s.shift, s.total_epochs, optimizer.kind, optimizer.momentum,
         optimizer.nesterov, optimizer.beta_1, optimizer.beta_2, optimizer.rho, optimizer.epsilon,

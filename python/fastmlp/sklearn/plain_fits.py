@@ -1,7 +1,7 @@
 """Fits that need no Python between their epochs: the core draws, compares losses and ends them."""
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from fastmlp import _core
 from fastmlp.fitting.epochs import TrainedEpochs
 from fastmlp.network import model_of
 from fastmlp.sklearn.training import Training
+
+ALIKE_SAMPLES: Final = _core.ALIKE_SAMPLES
+"""Fits whose numbers of samples have equal quotients by it may share the lanes of a vector."""
 
 
 def runs_python(solver: object, learning_rate: object, early_stopping: object) -> bool:

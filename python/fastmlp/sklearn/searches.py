@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from fastmlp.sklearn.estimator import BaseMLP
 from fastmlp.sklearn.meeting import computing
-from fastmlp.sklearn.plain_fits import runs_python
+from fastmlp.sklearn.plain_fits import ALIKE_SAMPLES, runs_python
 from fastmlp.sklearn.together import on_threads
 
 
@@ -137,9 +137,6 @@ def _runs_python(estimator: Any, grid: Mapping[str, Any]) -> bool:
     return all(runs_python(*each) for each in product(*given))
 
 
-_ALIKE = 16
-"""Fits whose numbers of samples differ by less are mostly side by side, by the core's rule."""
-
 _NOT_THE_SHAPE = {"alpha", "learning_rate_init", "random_state"}
 
 
@@ -147,7 +144,9 @@ def _kind(*_: Any, train: Any = (), parameters: Any = None, **__: Any) -> Hashab
     """Return what is equal for fits of networks of one shape: arguments of `_fit_and_score`."""
     parameters = parameters or {}
     shape = (each for each in parameters.items() if each[0].split("__")[-1] not in _NOT_THE_SHAPE)
-    return len(train) // _ALIKE, frozenset((name, _comparable(value)) for name, value in shape)
+    return len(train) // ALIKE_SAMPLES, frozenset(
+        (name, _comparable(value)) for name, value in shape
+    )
 
 
 def _rank(*_: Any, parameters: Any = None, split_progress: Any = (), **__: Any) -> tuple[Any, ...]:
