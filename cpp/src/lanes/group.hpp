@@ -88,6 +88,7 @@ public:
         for (const Lane<T>& lane : lanes_) {
             if (!lane.finished) jobs.emplace_back(lane.job - jobs_.data(), lane.epoch);
         }
+        for (const std::size_t i : waiting_) jobs.emplace_back(i, options_.first_epoch);
         return jobs;
     }
 
