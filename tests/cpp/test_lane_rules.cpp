@@ -121,6 +121,20 @@ void numbers_of_samples() {
     CHECK(key(20, 200) != key(40, 200));
 }
 
+/// All lanes of a vector scale the features that they gather, or none.
+void scaled_features() {
+    const std::vector<float> ones(kFeatures, 1);
+    const auto key = [&](bool scales, bool is_scaled) {
+        Case some = case_of({{12, kTanh}, {kOutputs, kIdentity}});
+        if (scales) some.network.set_input_scaling(ones, ones);
+        some.is_scaled = is_scaled;
+        return lane_key(some.job());
+    };
+    CHECK(key(true, true) == key(false, false));
+    CHECK(key(true, false) == key(true, false));
+    CHECK(key(true, false) != key(true, true));
+}
+
 /// Of 32 columns, with a layer of 24 nodes, 16 rows take half the cache.
 void whole_batches() {
     constexpr std::size_t kLanes = 16, kRow = 32 * kLanes * sizeof(float);
@@ -185,7 +199,7 @@ void networks() {
     CHECK(in_lanes([](Case& c) { c.network.set_rate_factor(0, 0.5); }));
     const std::vector<float> ones(kFeatures, 1), twos(kFeatures, 2);
     const std::span<const float> some(twos.data(), kOutputs);
-    CHECK(!in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones); }));
+    CHECK(in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones); }));
     CHECK(in_lanes([&](Case& c) { c.network.set_input_scaling(twos, ones), c.is_scaled = true; }));
     CHECK(in_lanes([&](Case& c) { c.network.set_output_scaling(some, some); }));
     const std::vector<float> constant{2, 0, 1};
@@ -276,6 +290,7 @@ int main() {
     optimizers_and_options();
     samples();
     numbers_of_samples();
+    scaled_features();
     networks();
     refused();
     sizes();

@@ -17,6 +17,7 @@
 #include "lanes/arrays.hpp"
 #include "lanes/block.hpp"
 #include "lanes/dropout.hpp"
+#include "lanes/inputs.hpp"
 #include "lanes/left_out.hpp"
 #include "lanes/manner.hpp"
 #include "lanes/normalization.hpp"
@@ -64,7 +65,7 @@ public:
           y_(block_, network_.outputs(), width_), targets_(block_ * width_),
           labels_(block_ * width_), losses_(block_ * width_),
           weights_(lanes[0].job->y.weights ? block_ * width_ : 0), left_out_(block_, width_),
-          outputs_(network_, width_) {
+          scaled_inputs_(*lanes[0].job, width_), outputs_(network_, width_) {
         const Layer& first = network_.layers()[0];
         if (first.input_normalization != Normalization::kNone) {
             inputs_.emplace(kernel_, first.input_normalization, !first.trainable, block_,
@@ -99,6 +100,7 @@ public:
         const TrainJob<T>& job = *lane.job;
         samples_[l] = {equal_features(l), job.x.stride, lane.order.data()};
         wanted_[l] = {job.y.values.data, job.y.values.stride, lane.order.data()};
+        scaled_inputs_.take(l, *job.network);
         outputs_.take(l, *job.network);
     }
 
@@ -184,6 +186,7 @@ private:
     std::vector<std::int32_t> labels_;
     Buffer<T> losses_, weights_;  ///< of the samples, if there are weights
     LeftOut left_out_;            ///< those that do not count
+    LaneInputs<T> scaled_inputs_;
     LaneOutputs<T> outputs_;
     std::vector<LaneNormalization<T>> normalizations_;
     std::optional<LaneNormalization<T>> inputs_;  ///< that of the features, if there is one,
@@ -214,6 +217,7 @@ template <class T>
 void LanePass<T>::gather(std::size_t first, std::size_t rows) {
     lane_kernel_.gather(samples_.data(), first, rows, network_.features(), x_.values.data(),
                         x_.stride);
+    scaled_inputs_.scale(kernel_, x_, rows);
     draw(first, rows);
     count(first, rows);
     left_out_.zero(x_);

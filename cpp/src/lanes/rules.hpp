@@ -10,6 +10,7 @@
 #include "fastmlp/trainer.hpp"
 #include "kernels/dispatch.hpp"
 #include "lanes/block.hpp"
+#include "lanes/inputs.hpp"
 #include "lanes/manner.hpp"
 #include "propagation/cache_size.hpp"
 #include "propagation/scaling.hpp"
@@ -105,8 +106,7 @@ bool suits_lanes(const TrainJob<T>& job, const Conventions& by) {
     const TrainOptions& options = job.options;
     const std::size_t rows = samples_of(job), lanes = kernels::active_table<T>().in_lanes.lanes;
     const std::size_t batch = std::min(options.batch_size, rows);
-    const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && rows > 0 &&
-                            (job.is_scaled || !network.input_scaling());
+    const bool plain_data = job.y.custom == nullptr && !job.y.is_gradient && rows > 0;
     const bool plain_network = network.heads().empty() && !has_constant_output(network) &&
                                network.loss().kind != Loss::kCustom;
     const bool plain_options = !options.order && !options.learning_rate && !options.ranks &&
