@@ -80,7 +80,11 @@ def test_samples_are_shared_and_borrowed(blobs):
     data = Data(models, X, y)
     samples = [data.samples(model, None) for model in models]
     assert all(each is samples[0] for each in samples)
-    assert np.shares_memory(data.scaled(models[0], samples[0]), X)
+    for scaling in (False, True):
+        features, is_scaled = data.features(models[0], samples[0], alone=True)
+        assert np.shares_memory(features, X)
+        assert is_scaled != scaling
+        models[0].core.set_input_scaling(*np.ones((2, 4), np.float32))
 
 
 def test_one_that_diverges_ends_alone(blobs):

@@ -85,9 +85,10 @@ def test_true_is_one_estimator(data):
 def test_networks_that_learn_the_same_scaling_learn_it_once(data, monkeypatch, rows):
     learned, alone = [], networks()
     learn_from = fm.many.jobs.learn_from
-    monkeypatch.setattr(
-        fm.many.jobs, "learn_from", lambda *given: (learned.append(given), learn_from(*given))
-    )
+    for module in (fm.many.data, fm.many.jobs):
+        monkeypatch.setattr(
+            module, "learn_from", lambda *given: (learned.append(given), learn_from(*given))
+        )
     nets, part = networks(), slice(rows)
     given = None if rows is None else [np.arange(rows)] * 3
     fm.train_many(nets, *data, 2, rows=given, standardize=True)

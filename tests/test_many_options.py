@@ -126,6 +126,48 @@ def test_float64_features_are_rounded_and_scaled_as_by_fit(blobs):
         assert_same(many, alone)
 
 
+@pytest.mark.parametrize("callbacks", [None, print_nothing])
+def test_rows_that_each_scales_in_its_own_way_are_copied_for_some_at_a_time(
+    blobs, monkeypatch, callbacks
+):
+    X, y = blobs
+    many, alone, calls = networks(), networks(), []
+    train = fm.many.jobs._core.train_many32
+    monkeypatch.setattr(
+        fm.many.jobs._core,
+        "train_many32",
+        lambda jobs, *a, **given: (calls.append(len(jobs)), train(jobs, *a, **given))[1],
+    )
+    monkeypatch.setattr(fm.many.jobs, "_FEW", 2)
+    monkeypatch.setattr(fm.many.jobs, "_MOST_BYTES", 1)
+    options = {"standardize": True, "sample_weight": np.arange(90) % 4 + 1}
+    results = fm.train_many(
+        many, X.astype(float), y, 2, rows=bootstraps(), callbacks=callbacks, **options
+    )
+    assert calls == ([2, 2, 1] if callbacks is None else [5, 5])
+    for net, part, result in zip(alone, bootstraps(), results, strict=True):
+        weight = options["sample_weight"][part]
+        expected = net.fit(X[part], y[part], 2, standardize=True, sample_weight=weight)
+        assert result.loss == expected.loss
+    assert_same(many, alone)
+
+
+def test_lanes_scale_features_as_they_read_them(dtype, rng):
+    X = rng.standard_normal((70, 3)).astype(dtype)
+    y, weight = X[:, :1].copy(), np.arange(70) % 3
+    many, alone = (
+        [fm.Network([3, 8, 1], output="identity", seed=i, dtype=dtype) for i in range(40)]
+        for _ in range(2)
+    )
+    for nets in (many, alone):
+        for i, net in enumerate(nets[1:]):  # the first one does not scale
+            net.input_scale, net.input_offset = [0.5 + i / 20, 0.1, 0], [i / 20, -3, 1]
+    fm.train_many(many, X, y, 3, 16, fm.SGD(0.01), sample_weight=weight)
+    for net in alone:
+        net.fit(X, y, 3, 16, fm.SGD(0.01), sample_weight=weight)
+    assert_same(many, alone)
+
+
 def test_each_scales_the_features_in_its_own_way(blobs):
     X, y = blobs
     many, alone = networks(), networks()

@@ -37,7 +37,7 @@ class RawRows(_core.RawRows):
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Self:
         """Return a copy of some rows."""
-        return type(self)(self.values[rows], self.dtype, self.scales, self.offsets)
+        return type(self)(self.values.take(rows, axis=0), self.dtype, self.scales, self.offsets)
 
     @property
     def shape(self) -> tuple[int, ...]:

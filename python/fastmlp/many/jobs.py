@@ -5,120 +5,43 @@ one epoch for all networks, with the steps of their own ``fit``, and then the wo
 `FitLoop` does after it. Over 400 lines, as a job has all that belongs to the training of a network.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import _core
-from fastmlp.data._raw import RawRows
 from fastmlp.data.splitting import copies_together
 from fastmlp.errors import DivergenceError
 from fastmlp.fitting import fingerprint
 from fastmlp.fitting.callbacks import Callback
 from fastmlp.fitting.epochs import history_of
 from fastmlp.fitting.fit import checkpoint_file, fit_loop
-from fastmlp.fitting.held_out import HeldOut, read_held_out, split_rows
+from fastmlp.fitting.held_out import HeldOut, split_rows
 from fastmlp.fitting.lbfgs import minimise, warn_if_not_converged
 from fastmlp.fitting.loop import FitLoop
 from fastmlp.fitting.options import FitOptions
 from fastmlp.fitting.resuming import resume
 from fastmlp.fitting.standardize import learn_from
 from fastmlp.history import EpochReport, History
+from fastmlp.many.data import Data, scaled, scaling_of
 from fastmlp.many.following import Following
 from fastmlp.model.class_weight import targets_and_weights
 from fastmlp.model.model import Model, TrainOptions
-from fastmlp.model.samples import CheckedSamples, read_samples
+from fastmlp.model.samples import CheckedSamples
 from fastmlp.network import Network
 from fastmlp.settings.lbfgs import LBFGS
 
 Outcome = History | DivergenceError
 """What became of a network."""
 
+_MOST_BYTES = 1 << 28
+"""Of features that are copied at a time, each for one network, unless these are few."""
 
-class Data:
-    """X and y for all networks; those that read them in the same way share what was read."""
-
-    def __init__(self, parameters: Sequence[NDArray[Any]], X: object, y: object) -> None:
-        self._parameters = parameters
-        self._X, self._y = X, y
-        self._samples: dict[Any, CheckedSamples] = {}
-        self._scaled: dict[Any, NDArray[Any]] = {}
-        self._held_out: dict[Any, HeldOut | None] = {}
-        self._learned: dict[Any, tuple[Any, ...]] = {}
-
-    def samples(self, model: Model, sample_weight: object) -> CheckedSamples:
-        """Return the samples for a model; features that it scales are not scaled yet."""
-        kind = (*_kind(model), id(sample_weight))
-        if kind not in self._samples:
-            samples = read_samples(model, self._X, self._y, sample_weight)
-            self._refuse_parameters(samples)
-            self._samples[kind] = samples.apart_from(model.core.parameters)
-        return self._samples[kind]
-
-    def _refuse_parameters(self, samples: CheckedSamples) -> None:
-        """Refuse samples that change while the networks train."""
-        X = samples.X.values if isinstance(samples.X, RawRows) else samples.X
-        for name, values in (("X", X), ("y", samples.y), ("sample_weight", samples.weight)):
-            if values is None:
-                continue
-            if any(map(partial(np.may_share_memory, values), self._parameters)):
-                raise ValueError(f"{name} must not share memory with the parameters of a network")
-
-    def held_out(self, model: Model, options: FitOptions) -> HeldOut | None:
-        """Return the samples of `validation_data`, if there is any."""
-        if options.validation_data is None:
-            return None
-        kind = (*_kind(model), id(options.validation_data))
-        if kind not in self._held_out:
-            self._held_out[kind] = read_held_out(model, options.validation_data, options.metrics)
-        return self._held_out[kind]
-
-    def learn_scaling(self, model: Model, samples: CheckedSamples) -> None:
-        """Learn how to scale all samples, as weighted: once for networks that learn the same."""
-        kind = (*_kind(model), model.layers[-1].activation, id(samples.weight))
-        if kind not in self._learned:
-            learn_from(model, samples)
-            both = _copied(model.input_scaling), _copied(model.output_scaling)
-            self._learned[kind] = *both, samples.weight  # whose id is no other's while it is here
-            return
-        of_features, of_targets, _ = self._learned[kind]
-        model.core.set_input_scaling(*of_features)
-        if of_targets is not None:
-            model.core.set_output_scaling(*of_targets)
-
-    def scaled(self, model: Model, samples: CheckedSamples) -> NDArray[Any]:
-        """Return all features as the first layer of a model takes them."""
-        if model.input_scaling is None:
-            return samples.X  # type: ignore[no-any-return]
-        kind = (_kind(model), id(samples.X))
-        if kind not in self._scaled:
-            self._scaled[kind] = _scaled(model, samples.X)
-        return self._scaled[kind]
-
-
-def _kind(model: Model) -> tuple[Any, ...]:
-    """Return what decides how samples are read for a model."""
-    return model.features, model.outputs, model.loss, model.loss.heads, _scaling(model)
-
-
-def _scaling(model: Model) -> tuple[bytes, ...] | None:
-    """Return how a model scales its features."""
-    scaling = model.input_scaling
-    return None if scaling is None else tuple(part.tobytes() for part in scaling)
-
-
-def _copied(scaling: tuple[NDArray[Any], ...] | None) -> tuple[NDArray[Any], ...] | None:
-    return None if scaling is None else tuple(part.copy() for part in scaling)
-
-
-def _scaled(model: Model, X: Any) -> NDArray[Any]:
-    """Return features in the type of a model, scaled by it, which the core then does not do."""
-    values = X.values if isinstance(X, RawRows) else X
-    return RawRows(values, model.dtype, *(model.input_scaling or ())).read()
+_FEW = 64
+"""Networks: enough for the lanes and threads of small machines."""
 
 
 @dataclass(eq=False, slots=True)
@@ -137,10 +60,14 @@ class Job:
         Whether it learns to scale its features first.
     settings : TrainOptions
         Those of the core; shared by networks that train alike, and set for one before each epoch.
-    X : ndarray
-        The features for the core, once they are prepared.
+    X : ndarray or None
+        All features for the core, once the job is prepared; None if it copies its own.
+    is_scaled : bool
+        Whether those are scaled already.
+    own : CheckedSamples or None
+        A copy of the samples it trains on, scaled for this network alone, while it is kept.
     scaling : tuple of bytes, or None
-        How those were scaled.
+        How features are scaled.
     before : tuple
         What it was before: epoch, names of the features, and scaling.
     loop : FitLoop
@@ -164,6 +91,8 @@ class Job:
     learns: bool
     settings: TrainOptions | None = None
     X: NDArray[Any] | None = None
+    is_scaled: bool = True
+    own: CheckedSamples | None = None
     scaling: tuple[bytes, ...] | None = None
     before: tuple[Any, ...] = ()
     loop: FitLoop | None = None
@@ -188,32 +117,32 @@ class Job:
         job.before, job.like = before, self
         return job
 
+    @property
+    def bytes_of_copy(self) -> int:
+        """The memory of the features it trains on."""
+        return len(self) * self.model.features * self.model.dtype.itemsize
+
     def part(self) -> CheckedSamples:
         """Return a copy of the samples it trains on."""
         samples = replace(self.samples, weight=self.weight)
         return samples if self.rows is None else samples.of_rows(self.rows.astype(np.intp))
 
     def learn_scaling(self, data: Data) -> None:
-        """Learn how to scale the features, if it does; those of some rows are then its own."""
-        if not self.learns:
-            return
-        part = self.part()
-        if self.rows is None:
-            data.learn_scaling(self.model, part)
-            return
-        learn_from(self.model, part)
-        if not isinstance(self.options.optimizer, LBFGS):
-            self.X, self.rows = _scaled(self.model, part.X), None
-            self.samples, self.weight = replace(part, X=self.X), part.weight
+        """Learn how to scale the features, if it does."""
+        if self.learns and self.rows is None:
+            data.learn_scaling(self.model, self.part())
+        elif self.learns:
+            learn_from(self.model, self.part())
+        self.scaling = scaling_of(self.model)
 
-    def prepare(self, data: Data, shared: dict[Any, TrainOptions]) -> None:
+    def prepare(self, data: Data, shared: dict[Any, TrainOptions], *, scales_alone: bool) -> None:
         """Make the settings for the core, and check the batches of each epoch."""
         optimizer = self.options.optimizer
         if isinstance(optimizer, LBFGS):
             return
         if self.like is not None:
             settings = self.settings = self.like.settings
-            self.X = self.like.X
+            self.X, self.is_scaled = self.like.X, self.like.is_scaled
             assert settings is not None
             self.model.core.check_batches(len(self.samples), self.weight, None, settings)
             return
@@ -222,9 +151,7 @@ class Job:
         if kind not in shared:
             shared[kind] = self.options.to_core(optimizer, self.model.dtype, rows)
         self.settings = shared[kind]
-        if self.X is None:
-            self.X = data.scaled(self.model, self.samples)
-        self.scaling = _scaling(self.model)
+        self.X, self.is_scaled = data.features(self.model, self.samples, alone=scales_alone)
         weight = self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
         self.model.core.check_batches(rows, weight, None, self.settings)
 
@@ -241,18 +168,28 @@ class Job:
         if file is not None and self.settings is not None:
             resume(self.loop, file, self.options.saved, self.settings)
 
+    def scaled_part(self) -> CheckedSamples | None:
+        """Return a copy of the samples it trains on, if nobody else has their features scaled."""
+        if self.X is not None or self.settings is None:
+            return None
+        part = self.part()
+        return replace(part, X=scaled(self.model, part.X))
+
     def core_job(self) -> _core.TrainJob:
         """Return the training for the core."""
-        samples, core, settings = self.samples, self.model.core, self.settings
-        assert self.X is not None
+        core, settings, own = self.model.core, self.settings, self.own or self.scaled_part()
         assert settings is not None
-        return _core.TrainJob(core, self.X, samples.y, self.weight, settings, self.rows)
+        if own is not None:
+            return _core.TrainJob(core, own.X, own.y, own.weight, settings)
+        assert self.X is not None
+        y, weight, rows = self.samples.y, self.weight, self.rows
+        return _core.TrainJob(core, self.X, y, weight, settings, rows, self.is_scaled)
 
     def core_job_of(self, epoch: int) -> _core.TrainJob:
         """Return the training of one epoch, counted from 0."""
         assert self.settings is not None
         assert self.loop is not None
-        if self.scaling != _scaling(self.model):  # by a callback; the features are scaled already
+        if self.scaling != scaling_of(self.model):  # by a callback; the features are scaled already
             raise RuntimeError("the scaling of features cannot change while a network is trained")
         self.settings.first_epoch, self.settings.until_epoch = epoch, epoch + 1
         self.settings.rate_factor = self.loop.rate_factor
@@ -365,10 +302,26 @@ def _weigh_classes(job: Job, class_weight: Any) -> None:
 
 
 def train_at_once(jobs: list[Job], n_threads: int) -> None:
-    """Train all networks in one call of the core, without anything that follows them.
+    """Train all networks without anything that follows them.
 
     The history of a network is made while others are still trained.
     """
+    for some in _in_turns(jobs):
+        _train_to_the_end(some, n_threads)
+
+
+def _in_turns(jobs: list[Job]) -> Iterator[list[Job]]:
+    """Divide jobs into those of one call of the core: as many copies of features as fit."""
+    scaling = [job for job in jobs if job.X is None]
+    if len(scaling) < len(jobs):
+        yield [job for job in jobs if job.X is not None]
+    at_once = max(_FEW, _MOST_BYTES // max((job.bytes_of_copy for job in scaling), default=1))
+    for first in range(0, len(scaling), at_once):
+        yield scaling[first : first + at_once]
+
+
+def _train_to_the_end(jobs: list[Job], n_threads: int) -> None:
+    """Train networks in one call of the core."""
     before: tuple[list[float], ...] = [], []
 
     def ended(i: int, outcome: Any) -> None:
@@ -391,6 +344,8 @@ def train_at_once(jobs: list[Job], n_threads: int) -> None:
 def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Following) -> None:
     """Train all networks epoch by epoch."""
     train = _train(jobs[0].model)
+    for job in jobs:
+        job.own = job.scaled_part()
     loops = {id(job): job.loop for job in jobs if job.loop is not None}
     for loop in loops.values():
         loop.begin()

@@ -5,6 +5,7 @@ Over 400 lines, a quarter of which documents its arguments.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -46,9 +47,9 @@ from fastmlp.many.arguments import (
     stoppings,
 )
 from fastmlp.many.bootstraps import Bootstraps
+from fastmlp.many.data import Data
 from fastmlp.many.following import Following
 from fastmlp.many.jobs import (
-    Data,
     Job,
     Outcome,
     make_job,
@@ -114,10 +115,11 @@ def train_many(
         ``fit``. Networks with LBFGS are trained one after another.
     rows : sequence of array-like of int, optional
         For each network the samples that it trains on, such as folds or bootstraps: indices, which
-        may repeat. The result is that of ``fit(X[rows[i]], y[rows[i]])``, but nothing is copied,
-        unless the network learns to scale them. All of X and y are checked. Where rows repeat,
-        `validation_fraction` may hold out a copy of a row that is trained on, too: pass
-        `validation_data`.
+        may repeat. The result is that of ``fit(X[rows[i]], y[rows[i]])``, but nothing is copied;
+        only where each network scales X in its own way, and X has another dtype than theirs, are
+        their rows, for some networks at a time (for all with callbacks and the like). All of X and
+        y are checked. Where rows repeat, `validation_fraction` may hold out a copy of a row that is
+        trained on, too: pass `validation_data`.
     sample_weight : array-like, shape (n,), or sequence of them, optional
         For all networks, or for each its own or None. They are those of X, also with `rows`.
     class_weight, early_stopping : optional
@@ -260,7 +262,9 @@ def _jobs(
     shared: dict[Any, Any] = {}
     for job in jobs:
         job.learn_scaling(call.data)
-        job.prepare(call.data, shared)
+    scalings = Counter(job.scaling for job in jobs)
+    for job in jobs:
+        job.prepare(call.data, shared, scales_alone=scalings[job.scaling] == 1)
     for model, own in zip(models, names, strict=True):
         if own != model.feature_names:
             undo.enter_context(UnchangedIfRefused(model, own, None))
