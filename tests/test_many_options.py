@@ -42,6 +42,15 @@ def stopping():
     return fm.EarlyStopping(patience=2)
 
 
+@pytest.fixture(name="way", params=["in rounds", "one after another"])
+def ways(monkeypatch, request):
+    """Both ways of training networks that something follows after each epoch."""
+    alone = request.param == "one after another"
+    monkeypatch.setattr(
+        fm.many.rounds._Pace, "is_slower_than_alone", lambda self, jobs, n_threads: alone
+    )
+
+
 OPTIONS = {
     "fraction": {"validation_fraction": 0.2},
     "metrics": {"validation_fraction": 0.3, "metrics": ["f1", "log_loss"]},
@@ -70,6 +79,7 @@ def made(options):
     return {k: v() if callable(v) else v for k, v in options.items()}
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.filterwarnings("ignore::fastmlp.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("each", "weight"),
@@ -388,6 +398,40 @@ def test_scaling_cannot_change_between_epochs(blobs):
         fm.train_many(networks(), X, y, 3, callbacks=adapt)
 
 
+@pytest.mark.usefixtures("way")
+def test_validation_of_one_that_diverges(blobs):
+    X, y = blobs
+    options = {"validation_fraction": 0.2, "standardize": True, "on_divergence": "return"}
+    rates = [fm.SGD(0.1), fm.SGD(1e30), fm.SGD(fm.LinearWarmup(1e30, 60)), *[fm.SGD(0.1)] * 2]
+    many, alone = networks(), networks()
+    results = fm.train_many(many, X, y, 3, 16, rates, **options)
+    del options["on_divergence"]
+    for i, (net, rate) in enumerate(zip(alone, rates, strict=True)):
+        if i not in (1, 2):
+            assert net.fit(X, y, 3, 16, rate, **options).loss == results[i].loss
+            continue
+        with pytest.raises(fm.DivergenceError) as caught:
+            net.fit(X, y, 3, 16, rate, **options)
+        assert str(caught.value) == str(results[i])
+    assert_same(many, alone)
+
+
+def test_few_short_epochs_are_trained_one_after_another(blobs, monkeypatch):
+    alone = []
+    job = fm.many.jobs.Job
+    train = job.train_alone
+    monkeypatch.setattr(job, "train_alone", lambda job, n: (alone.append(job), train(job, n))[1])
+    options = {"validation_fraction": 0.2, "n_threads": 1}
+    many = [fm.Network([4, 65, 3], seed=i) for i in range(17)]  # too wide for lanes
+    histories = fm.train_many(many[:16], *blobs, 3, **options)
+    assert [each.model.core.seed for each in alone] == [*range(16)]
+    assert histories[3] == fm.Network([4, 65, 3], seed=3).fit(*blobs, 3, validation_fraction=0.2)
+    del alone[:]
+    fm.train_many(many, *blobs, 3, **options)
+    fm.train_many(many[:2], *blobs, 3, callbacks=lambda *_: None, **options)
+    assert alone == []
+
+
 def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
     X, y = blobs
     y = np.eye(3, dtype=np.float32)[y]
@@ -419,6 +463,7 @@ def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
 
 
 class TestCheckpoints:
+    @pytest.mark.usefixtures("way")
     @pytest.mark.parametrize("kind", ["folder", "files"])
     def test_a_run_that_stops_is_resumed(self, blobs, tmp_path, kind):
         X, y = blobs
@@ -460,6 +505,7 @@ class TestCheckpoints:
         expected = [net.fit(*blobs, 4, validation_fraction=0.2) for net in plain]
         assert_same(nets, plain, results, expected)
 
+    @pytest.mark.usefixtures("way")
     def test_runs_of_different_length_go_on(self, blobs, tmp_path):
         X, y = blobs
         files = [tmp_path / f"{i}.ckpt" for i in range(COUNT)]

@@ -16,6 +16,11 @@ class Following:
         self._jobs, self._callbacks, self._progress = jobs, callbacks, progress
         self._networks = [job.network for job in jobs]
 
+    @property
+    def follows(self) -> bool:
+        """Whether there is anything that does."""
+        return bool(self._callbacks or self._progress)
+
     def fit_begins(self) -> None:
         """Call the callbacks before the first epoch."""
         for callback in self._callbacks:

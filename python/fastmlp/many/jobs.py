@@ -1,10 +1,9 @@
-"""The trainings of `train_many`: what each network trains on, and the rounds of epochs.
+"""The trainings of `train_many`: what each network trains on, and what becomes of it.
 
-A network that nothing follows is trained in one call of the core. Otherwise each round is a call of
-one epoch for all networks, with the steps of their own ``fit``, and then the work that their
-`FitLoop` does after it. Over 400 lines, as a job has all that belongs to the training of a network.
+A network that nothing follows is trained in one call of the core, others in `rounds`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,9 +26,8 @@ from fastmlp.fitting.resuming import resume
 from fastmlp.fitting.standardize import learn_from
 from fastmlp.history import EpochReport, History
 from fastmlp.many.data import Data, scaled, scaling_of
-from fastmlp.many.following import Following
 from fastmlp.model.class_weight import targets_and_weights
-from fastmlp.model.model import Model, TrainOptions
+from fastmlp.model.model import Diverged, Model, TrainOptions
 from fastmlp.model.samples import CheckedSamples
 from fastmlp.network import Network
 from fastmlp.settings.lbfgs import LBFGS
@@ -74,6 +72,8 @@ class Job:
         The work after each epoch, if there is any.
     report : EpochReport
         That of its last epoch.
+    n_threads : int
+        The limit of threads for its steps.
     outcome : History or DivergenceError
         Once the training ended.
     like : Job
@@ -97,6 +97,7 @@ class Job:
     before: tuple[Any, ...] = ()
     loop: FitLoop | None = None
     report: EpochReport | None = None
+    n_threads: int = 1
     outcome: Outcome | None = None
     like: "Job | None" = None
 
@@ -108,6 +109,12 @@ class Job:
         """Whether there is work after each epoch."""
         options = self.options
         return bool(options.callbacks or options.checkpoint or options.plateau or self.held_out)
+
+    @property
+    def followed(self) -> FitLoop:
+        """The work after each epoch of a job that has begun."""
+        assert self.loop is not None
+        return self.loop
 
     def of_another(self, network: Network, model: Model, before: tuple[Any, ...]) -> "Job":
         """Return the same job of another network."""
@@ -155,16 +162,19 @@ class Job:
         weight = self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
         self.model.core.check_batches(rows, weight, None, self.settings)
 
-    def begin(self) -> None:
-        """Make the loop around the epochs, and resume from a checkpoint if there is one."""
-        recorder = _Recorder(self)
+    def begin(self, *, records: bool = False) -> None:
+        """Make the loop around the epochs, and resume from a checkpoint if there is one.
+
+        It `records` the report of each for those that follow all networks.
+        """
+        recorders = (_Recorder(self),) if records else ()
         file = None
         if self.settings is not None:
             file = checkpoint_file(
                 self.model, self.options, self.settings, len(self), None, self.of_samples
             )
         whose = self.network, self.model, range(len(self))
-        self.loop = fit_loop(*whose, self.held_out, self.options, (recorder,), file)
+        self.loop = fit_loop(*whose, self.held_out, self.options, recorders, file)
         if file is not None and self.settings is not None:
             resume(self.loop, file, self.options.saved, self.settings)
 
@@ -188,20 +198,33 @@ class Job:
     def core_job_of(self, epoch: int) -> _core.TrainJob:
         """Return the training of one epoch, counted from 0."""
         assert self.settings is not None
-        assert self.loop is not None
         if self.scaling != scaling_of(self.model):  # by a callback; the features are scaled already
             raise RuntimeError("the scaling of features cannot change while a network is trained")
         self.settings.first_epoch, self.settings.until_epoch = epoch, epoch + 1
-        self.settings.rate_factor = self.loop.rate_factor
+        self.settings.rate_factor = self.followed.rate_factor
         return self.core_job()
 
     def take(self, reports: Any) -> bool:
         """Handle the reports of the core about one epoch; True if the training continues."""
-        assert self.loop is not None
         if isinstance(reports, tuple):
             self.outcome = diverged(reports)
             return False
-        return not self.loop.end_epoch(reports[0])
+        return not self.followed.end_epoch(reports[0])
+
+    def train_alone(self, epochs: int) -> None:
+        """Train the epochs that are left as its own ``fit`` would."""
+        core, settings, loop = self.model.core, self.settings, self.followed
+        assert settings is not None
+        if loop.epochs_done == epochs:
+            return
+        settings.first_epoch, settings.until_epoch = loop.epochs_done, epochs
+        settings.rate_factor = loop.rate_factor
+        self.n_threads = core.threads_for(settings.batch_size, self.options.n_threads)
+        part = self.part()
+        try:
+            core.fit(part.X, part.targets, part.weight, None, settings, None, loop.end_epoch)
+        except Diverged as error:
+            self.outcome = diverged(error.args)
 
     def leave_no_trace(self) -> None:
         """Undo what precedes the first epoch, which diverged, as ``fit`` does."""
@@ -225,7 +248,7 @@ class Job:
     def end(self) -> None:
         """Restore the best weights if asked to, and make the history."""
         if self.outcome is None and self.loop is not None:
-            self.outcome = self.loop.end((), n_threads=1)
+            self.outcome = self.loop.end((), self.n_threads)
 
 
 class _Recorder(Callback):
@@ -338,57 +361,21 @@ def _train_to_the_end(jobs: list[Job], n_threads: int) -> None:
                 series[:] = last
         before = shared
 
-    _train(jobs[0].model)([job.core_job() for job in jobs], n_threads, ended=ended)
-
-
-def train_in_rounds(jobs: list[Job], epochs: int, n_threads: int, following: Following) -> None:
-    """Train all networks epoch by epoch."""
-    train = _train(jobs[0].model)
-    for job in jobs:
-        job.own = job.scaled_part()
-    loops = {id(job): job.loop for job in jobs if job.loop is not None}
-    for loop in loops.values():
-        loop.begin()
-    following.fit_begins()
-    left = jobs
-    for epoch in range(min(loop.epochs_done for loop in loops.values()), epochs):
-        due = [job for job in left if loops[id(job)].epochs_done <= epoch]
-        if not due:
-            continue  # of those that resumed, the next begins later
-        following.epoch_begins(epoch + 1)
-        for job in jobs:
-            job.report = None
-        outcomes = train([job.core_job_of(epoch) for job in due], n_threads)
-        ended = {id(job) for job, got in zip(due, outcomes, strict=True) if not job.take(got)}
-        stopped = {
-            id(job)
-            for job, stops in zip(jobs, following.epoch_ends(epoch + 1), strict=True)
-            if stops
-        }
-        left = [job for job in left if id(job) not in ended]
-        for job in left:
-            if id(job) in stopped:
-                loops[id(job)].stop("callback")
-        left = [job for job in left if id(job) not in stopped]
-        if not left:
-            break
-    for job in jobs:
-        job.end()
-    following.fit_ends()
+    train_function(jobs[0].model)([job.core_job() for job in jobs], n_threads, ended=ended)
 
 
 def train_by_lbfgs(job: Job, n_threads: int) -> None:
     """Train one network with L-BFGS, all its samples in each step."""
     assert isinstance(job.options.optimizer, LBFGS)
-    assert job.loop is not None
-    job.loop.begin()
-    samples = job.part().apart_from(job.model.core.parameters)
+    core, loop = job.model.core, job.followed
+    loop.begin()
+    samples = job.part().apart_from(core.parameters)
     try:
-        iterations = minimise(job.model.core, samples, job.options.optimizer, job.loop, n_threads)
+        iterations = minimise(core, samples, job.options.optimizer, loop, n_threads)
     except DivergenceError as error:
         job.outcome = error
         return
-    history = job.loop.end(iterations, job.model.core.threads_for(len(job), n_threads))
+    history = loop.end(iterations, core.threads_for(len(job), n_threads))
     warn_if_not_converged(history, stacklevel=8)  # the line that calls train_many
     job.outcome = history
 
@@ -399,5 +386,14 @@ def diverged(outcome: tuple[int, float, float]) -> DivergenceError:
     return DivergenceError(epoch + 1, loss, rate)
 
 
-def _train(model: Model) -> Callable[..., list[Any]]:
+def train_function(model: Model) -> Callable[..., list[Any]]:
+    """Return the function of the core that trains jobs of networks of its dtype."""
     return _core.train_many32 if model.dtype == np.float32 else _core.train_many64
+
+
+def share_lanes(jobs: list[Job]) -> bool:
+    """Return whether some are trained side by side, in half the lanes of a vector at least."""
+    single = jobs[0].model.dtype == np.float32
+    lanes_of = _core.lanes_of32 if single else _core.lanes_of64
+    counts = Counter(lanes_of(job.core_job()) for job in jobs)
+    return any(key is not None and 2 * n >= lanes for (key, lanes), n in counts.items())

@@ -55,9 +55,9 @@ from fastmlp.many.jobs import (
     make_job,
     train_at_once,
     train_by_lbfgs,
-    train_in_rounds,
 )
 from fastmlp.many.networks import Networks, groups_of
+from fastmlp.many.rounds import train_in_rounds
 from fastmlp.model.feature_names import Names, names_to_train_on
 from fastmlp.model.model import Model
 from fastmlp.network import Network, model_of
@@ -97,7 +97,8 @@ def train_many(
 
     Each network is trained on one thread: a small network cannot use a second one, but many
     networks can. Without validation, early stopping, callbacks, checkpoints and `Plateau` the whole
-    call runs in the core; with them, all networks train an epoch in each of its calls.
+    call runs in the core; with them, all networks train an epoch in each of its calls, or, without
+    callbacks, a few whose epochs are too short for that are trained one after another.
 
     Parameters
     ----------
@@ -370,10 +371,11 @@ def _prepared(
             "callbacks follow all networks epoch by epoch, which LBFGS does not have: leave them "
             "out, or use another optimizer"
         )
-    followed = bool(followers or verbose) or any(job.is_followed for job in steps)
+    together = bool(followers or verbose)
+    followed = together or any(job.is_followed for job in steps)
     make_folders(job.options.checkpoint for job in jobs)
     for job in jobs if followed else descents:
-        job.begin()
+        job.begin(records=together)
 
     def train(n_threads: int) -> None:
         if steps and followed:
