@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import fastmlp as fm
 from fastmlp.data.splitting import copies_together
 from fastmlp.sklearn import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 from fastmlp.sklearn import estimator as estimators
+from fastmlp.sklearn.validation import of_a_bootstrap
 
 ROWS = 60
 
@@ -89,3 +91,25 @@ def test_early_stopping_of_members_looks_at_other_samples(monkeypatch, rng, kind
     for train, held_out in parts:
         assert len(train) > len(held_out) > 1
         assert not train & held_out
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_other_fits_inside_that_of_a_bootstrap_have_no_copies(rng):
+    """A member may fit others to as many samples, as bagging does, of other numbers."""
+    X, y = rng.standard_normal((60, 3)), np.arange(60) % 2
+    outside = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
+    inside = clone(outside)
+
+    class Nested(MLPClassifier):
+        def fit(self, X, y):
+            inside.fit(*given)
+            return super().fit(X, y)
+
+    given = X, y
+    rows = np.repeat(np.arange(20), 3)
+    member = Nested((4,), max_iter=3, early_stopping=True, random_state=0)
+    with of_a_bootstrap(member, rows):
+        member.fit(X[rows], y[rows])
+    outside.fit(X, y)
+    for got, wanted in zip(inside.coefs_, outside.coefs_, strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -112,7 +112,7 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
             part = {} if weight is None else {"sample_weight": weight[own]}
             if not self.bootstrap and weight is None:
                 return member.fit(X, y)
-            with of_a_bootstrap(own):
+            with of_a_bootstrap(member, own):
                 return member.fit(X[own], y[own], **part)
 
         with on_threads(self.n_jobs, X):

@@ -160,7 +160,8 @@ class BaseMLP(CallbackSupportMixin, Fitted):
             return partial(lbfgs.fit, self, samples, dtype)
         if self.early_stopping and validation is None:
             stratify = self._stratify(samples)
-            samples, held_out = split(samples, self.validation_fraction, random_state, stratify)
+            fraction = self.validation_fraction
+            samples, held_out = split(samples, fraction, random_state, stratify, self)
             validation = Validation(held_out, self._score_outputs, is_classifier(self))
         measured = measured_by(validation)
         check_monitors(read_callbacks(self.callbacks), measured)

@@ -19,18 +19,23 @@ Metric = Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None], float]
 """A score of outputs against targets, with weights or None; higher is better."""
 
 
-_numbers: Final[ContextVar[NDArray[np.intp] | None]] = ContextVar("numbers", default=None)
-"""The numbers of the samples that are passed to ``fit``, if they are those of a bootstrap."""
+_bootstrap: Final[ContextVar[tuple[object, NDArray[np.intp]] | None]] = ContextVar(
+    "bootstrap", default=None
+)
+"""An estimator that is fitted to a bootstrap, and the numbers of its samples."""
 
 
 @contextmanager
-def of_a_bootstrap(rows: NDArray[np.intp]) -> Iterator[None]:
-    """Tell the fits of a ``with`` statement which of their samples are copies: of equal numbers."""
-    token = _numbers.set(rows)
+def of_a_bootstrap(estimator: object, rows: NDArray[np.intp]) -> Iterator[None]:
+    """Tell the fit of an estimator which of its samples are copies: those of equal numbers.
+
+    Other estimators that are fitted in the ``with`` statement, as by the estimator, have others.
+    """
+    token = _bootstrap.set((estimator, rows))
     try:
         yield
     finally:
-        _numbers.reset(token)
+        _bootstrap.reset(token)
 
 
 class Measured(NamedTuple):
@@ -88,7 +93,11 @@ def measured_by(validation: Validation | None) -> dict[str, bool | None]:
 
 
 def split(
-    samples: EstimatorSamples, fraction: float, random_state: np.random.RandomState, stratify: Any
+    samples: EstimatorSamples,
+    fraction: float,
+    random_state: np.random.RandomState,
+    stratify: Any,
+    estimator: object,
 ) -> tuple[EstimatorSamples, EstimatorSamples]:
     """Hold out samples, chosen as in scikit-learn; of those of a bootstrap all copies or none.
 
@@ -102,6 +111,8 @@ def split(
         Used for one draw.
     stratify : array-like or None
         Classes whose proportions both parts keep.
+    estimator : object
+        What is fitted to them; see `of_a_bootstrap`.
 
     Returns
     -------
@@ -122,11 +133,11 @@ def split(
         )
         return training, validation
 
-    rows = _numbers.get()
-    if rows is None or len(rows) != len(samples):
-        training, validation = split_at(slice(None))
-    else:
+    whose, rows = _bootstrap.get() or (None, None)
+    if rows is not None and whose is estimator and len(rows) == len(samples):
         training, validation = copies_together(rows, split_at)
+    else:
+        training, validation = split_at(slice(None))
     if len(validation) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' "
