@@ -15,6 +15,7 @@ import pytest
 import fastmlp as fm
 import fastmlp.tables.reading.formats.arrow_files
 from fastmlp.errors import DataError
+from fastmlp.tables.reading import file_rows
 from fastmlp.tables.reading.formats import excel_errors
 from fastmlp.tables.reading.frames import from_array
 from fastmlp.tables.reading.known import Known
@@ -789,3 +790,21 @@ def test_lazy_frames_are_to_be_collected():
     polars = pytest.importorskip("polars")
     with pytest.raises(TypeError, match=r"collect\(\) it first"):
         read(polars.LazyFrame({"a": [1]}))
+
+
+@pytest.mark.parametrize("kind", ["npy", "parquet", "file"])
+def test_some_rows_of_a_file_keep_their_numbers(tmp_path, kind):
+    path = tmp_path / "table"
+    numbers = np.arange(20.0)
+    if kind == "npy":
+        with path.open("wb") as file:
+            np.save(file, numbers[:, None])
+    else:
+        pa = pytest.importorskip("pyarrow")
+        write_arrow(pa.table({"column 0": numbers}), path, kind)
+    kind = "array" if kind == "npy" else "arrow"
+    rows = file_rows.RowsOfFile(path, path.stat().st_size, kind, 5, 9)
+    table = file_rows.read_rows(path, [rows], Known())
+    assert list(table.columns["column 0"]) == [5, 6, 7, 8]
+    assert [table.locate(row) for row in (0, 3)] == ["row 5", "row 8"]
+    assert table.part(1, 3).place(1, "column 0") == f"{path}: row 7, column 'column 0'"

@@ -158,8 +158,9 @@ class _TablePart:
     rows: Rows
 
     def table(self) -> Table:
-        """Return the part as a table."""
-        return Table("table", self.columns, self.decimal)
+        """Return the part as a table, in which rows have the numbers of the whole one."""
+        whole = Table("table", self.columns, self.decimal)
+        return replace(whole, locate=lambda row: whole.locate(self.first + row))
 
 
 @dataclass(frozen=True)

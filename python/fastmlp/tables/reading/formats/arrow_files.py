@@ -84,7 +84,9 @@ def read_rows(path: Path, first: int, last: int) -> Table:
         )
         before = int(ends[some[0]]) - parts.rows[some[0]]
         table = parts.read(some).slice(first - before, last - first)
-        return from_arrow(str(path), table.select(_names(table.schema)))
+        result = from_arrow(str(path), table.select(_names(table.schema)))
+        result.locate = lambda row: f"row {first + row}"
+        return result
 
 
 class _Parts:
