@@ -412,7 +412,7 @@ def test_validation_of_one_that_diverges(blobs):
             continue
         with pytest.raises(fm.DivergenceError) as caught:
             net.fit(X, y, 3, 16, rate, **options)
-        assert str(caught.value) == str(results[i])
+        assert str(caught.value) == str(results[i]).replace(f" of networks[{i}]", "")
     assert_same(many, alone)
 
 
@@ -456,7 +456,7 @@ def test_one_that_diverges_in_rounds_is_as_after_its_fit(blobs):
     for i in (1, 2):
         with pytest.raises(fm.DivergenceError) as caught:
             alone[i].fit(X, y, 30, optimizer=rates[i], **options)
-        assert str(caught.value) == str(results[i])
+        assert str(caught.value) == str(results[i]).replace(f" of networks[{i}]", "")
     assert_same(many, alone)
     assert many[1].epoch > 1
     assert (many[2].epoch, many[2].input_scale) == (0, None)

@@ -183,7 +183,8 @@ def test_a_network_that_diverges_is_named(data):
     assert [i for i, r in enumerate(results) if isinstance(r, fm.DivergenceError)] == [8]
     with pytest.raises(fm.DivergenceError) as caught:
         fm.train_many(networks, *data, 1)
-    assert "networks[8]" in caught.value.__notes__[0]
+    assert "training of networks[8] diverged" in str(caught.value)
+    assert (results[8].network, str(results[8])) == (8, str(caught.value))
     assert [net.epoch for net in networks] == [2] * 8 + [0] + [2] * 11
 
 

@@ -18,6 +18,7 @@ from fastmlp.errors import DivergenceError
 from fastmlp.history import History
 from fastmlp.many.arguments import are_validation_data, are_weights, for_each, read_networks
 from fastmlp.many.ensemble import Ensemble
+from fastmlp.many.train_many import number_diverged
 from fastmlp.many.train_many import train_many as local
 from fastmlp.network import Network, model_of
 
@@ -156,10 +157,7 @@ def train_many(
     for net, (result, _) in zip(nets, trained, strict=True):
         _take(net, result)
     results = [outcome for _, outcome in trained]
-    for i, outcome in enumerate(results):
-        if isinstance(outcome, DivergenceError) and on_divergence == "raise":
-            outcome.add_note(f"networks[{i}] diverged; the others are trained")
-            raise outcome
+    number_diverged(results, on_divergence)
     return results
 
 

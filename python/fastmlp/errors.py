@@ -50,6 +50,11 @@ class DivergenceError(ValueError, ArithmeticError):
         Its loss: infinite or not a number, or finite if only a parameter was not finite.
     learning_rate : float
         The learning rate of the epoch's last step; NaN for an optimizer without one.
+
+    Attributes
+    ----------
+    network : int or None
+        Of `train_many`, the number of the network.
     """
 
     def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:
@@ -57,8 +62,10 @@ class DivergenceError(ValueError, ArithmeticError):
         self.epoch = epoch
         self.loss = loss
         self.learning_rate = learning_rate
+        self.network: int | None = None
 
     def __str__(self) -> str:
+        of = "" if self.network is None else f" of networks[{self.network}]"
         what = (
             f"a parameter was not finite after epoch {self.epoch}"
             if math.isfinite(self.loss)
@@ -69,8 +76,8 @@ class DivergenceError(ValueError, ArithmeticError):
             rate = f" with learning_rate={self.learning_rate:g}"
             remedy = "a smaller learning rate, or "
         return (
-            f"training diverged: {what}{rate}; the network is back at its last finite epoch end. "
-            f"Try {remedy}scaled features, or divide a large y by a constant"
+            f"training{of} diverged: {what}{rate}; the network is back at its last finite epoch "
+            f"end. Try {remedy}scaled features, or divide a large y by a constant"
         )
 
 

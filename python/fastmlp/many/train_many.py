@@ -196,11 +196,18 @@ def train_many(
     }
     call = _Call(X, y, Data(parameters_of(nets), X, y), rows, followers, common)
     results = call.train_in_groups(nets, each)
-    for i, result in enumerate(results):
-        if isinstance(result, DivergenceError) and on_divergence == "raise":
-            result.add_note(f"networks[{i}] diverged; the others are trained")
-            raise result
+    number_diverged(results, on_divergence)
     return results
+
+
+def number_diverged(results: list[Outcome], on_divergence: str) -> None:
+    """Say in errors whose they are; raise the first one, unless all are to be returned."""
+    for i, result in enumerate(results):
+        if isinstance(result, DivergenceError):
+            result.network = i
+            if on_divergence == "raise":
+                result.add_note("the other networks are trained")
+                raise result
 
 
 @dataclass(frozen=True)

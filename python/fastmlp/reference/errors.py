@@ -15,6 +15,11 @@ class DivergenceError(ValueError, ArithmeticError):
         Its loss: infinite or not a number.
     learning_rate : float
         The learning rate in use.
+
+    Attributes
+    ----------
+    network : int or None
+        Of `train_many`, the number of the network.
     """
 
     def __init__(self, epoch: int, loss: float, learning_rate: float) -> None:
@@ -22,10 +27,12 @@ class DivergenceError(ValueError, ArithmeticError):
         self.epoch = epoch
         self.loss = loss
         self.learning_rate = learning_rate
+        self.network: int | None = None
 
     def __str__(self) -> str:
+        of = "" if self.network is None else f" of networks[{self.network}]"
         return (
-            f"training diverged: the loss became {self.loss} in epoch {self.epoch} with "
+            f"training{of} diverged: the loss became {self.loss} in epoch {self.epoch} with "
             f"learning_rate={self.learning_rate:g}; the network is back at its last finite "
             "epoch end. Try a smaller learning rate, or scale the features"
         )

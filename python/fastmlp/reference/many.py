@@ -157,8 +157,7 @@ def train_many(
         _outcome(net, samples[i], {**common, **{name: each[i] for name, each in arguments.items()}})
         for i, net in enumerate(nets)
     ]
-    if on_divergence == "raise":
-        _raise_first(results)
+    _number_diverged(results, on_divergence)
     return results
 
 
@@ -207,12 +206,14 @@ def _outcome(
         return error
 
 
-def _raise_first(results: list[History | DivergenceError]) -> None:
-    """Raise the error of the first network that diverged, if there is one."""
+def _number_diverged(results: list[History | DivergenceError], on_divergence: str) -> None:
+    """Say in errors whose they are; raise the first one, unless all are to be returned."""
     for i, result in enumerate(results):
         if isinstance(result, DivergenceError):
-            result.add_note(f"networks[{i}] diverged; the others are trained")
-            raise result
+            result.network = i
+            if on_divergence == "raise":
+                result.add_note("the other networks are trained")
+                raise result
 
 
 def _each(name: str, value: Any, count: int, several: bool) -> list[Any]:
