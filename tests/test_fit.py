@@ -296,6 +296,8 @@ class TestHistory:
             "History(epochs=2, loss=2.5..0.5, validation_loss=3..1, validation_accuracy=0.5..1, "
             "seconds=0.5, samples_per_second=400, gflops=400)"
         )
+        history.validation_metrics.update(validation_f1=[0.25, 0.75], validation_auc=[0.5, 1])
+        assert "0.5..1, validation_f1=0.25..0.75, validation_auc=0.5..1, sec" in repr(history)
         assert repr(fm.History([2.5], [0.5], 100, 10**9, np.dtype("float32"), 1)).startswith(
             "History(epochs=1, loss=2.5, seconds=0.5"
         )

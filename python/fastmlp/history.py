@@ -343,6 +343,7 @@ class History:
             parts.append(f"validation_loss={_course(self.validation_loss)}")
         if self.validation_accuracy:
             parts.append(f"validation_accuracy={_course(self.validation_accuracy)}")
+        parts += [f"{name}={_course(each)}" for name, each in self.validation_metrics.items()]
         if self.stopped_by != "epochs":
             parts.append(f"stopped_by={self.stopped_by!r}")
         if self.epoch_seconds:
