@@ -1,10 +1,14 @@
 """What is said of one of many arguments: of `train_many`, and of ensembles."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import fastmlp as fm
-from fastmlp.sklearn import MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
+from fastmlp.sklearn import MLPClassifier, MLPEnsembleClassifier, MLPEnsembleRegressor, MLPRegressor
 
 
 def networks(count=3, features=2):
@@ -79,6 +83,26 @@ def test_true_is_one_estimator(data):
     member = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, tol=0)
     with pytest.warns(match="Maximum iterations"):
         assert len(MLPEnsembleRegressor(member, True).fit(*data).estimators_) == 1
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_members_that_have_not_converged_give_one_warning(data, solver, bootstrap):
+    member = MLPClassifier(hidden_layer_sizes=(2,), solver=solver, max_iter=2)
+    ensemble = MLPEnsembleClassifier(member, 4, bootstrap=bootstrap, random_state=0, n_jobs=2)
+    with pytest.warns(ConvergenceWarning) as caught:
+        ensemble.fit(*data)
+    (warning,) = caught
+    beginning = "Stochastic Optimizer: Max" if solver == "adam" else "lbfgs failed to converge"
+    assert str(warning.message).startswith(beginning)
+    assert "(4 of 4 members)" in str(warning.message)
+    assert warning.filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        patient = MLPClassifier(hidden_layer_sizes=(2,), tol=1e9, n_iter_no_change=1, max_iter=9)
+        MLPEnsembleClassifier(patient, 3, bootstrap=bootstrap, random_state=0).fit(*data)
+    with pytest.warns(ConvergenceWarning, match=r"converged yet\.$"):  # alone it warns as ever
+        clone(member).set_params(solver="adam").fit(*data)
 
 
 @pytest.mark.parametrize("rows", [None, 4])

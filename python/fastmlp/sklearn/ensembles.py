@@ -16,6 +16,7 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -31,6 +32,7 @@ from fastmlp.sklearn.plain_data import checked_features
 from fastmlp.sklearn.regressor import MLPRegressor
 from fastmlp.sklearn.together import on_threads
 from fastmlp.sklearn.validation import of_a_bootstrap
+from fastmlp.sklearn.warned import gathered, warn
 
 _SEEDS = 2**31
 
@@ -110,19 +112,22 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
 
         def fit(member: Any, own: NDArray[np.intp]) -> Any:
             part = {} if weight is None else {"sample_weight": weight[own]}
-            if not self.bootstrap and weight is None:
-                return member.fit(X, y)
-            with of_a_bootstrap(member, own):
-                return member.fit(X[own], y[own], **part)
+            messages: list[str] = []
+            with gathered(messages):
+                if not self.bootstrap and weight is None:
+                    return member.fit(X, y), messages
+                with of_a_bootstrap(member, own):
+                    return member.fit(X[own], y[own], **part), messages
 
         with on_threads(self.n_jobs, X):
             fitted = Parallel()(
                 delayed(fit)(member, own) for member, own in zip(members, rows, strict=True)
             )
-        self.estimators_ = list(fitted)
+        self.estimators_ = [member for member, _ in fitted]
         self.estimators_samples_ = rows
         if self.oob_score:
             self._score_out_of_bag(X, y, counting)
+        _warn_once([messages for _, messages in fitted])
         return self
 
     def _template(self) -> Any:
@@ -202,6 +207,14 @@ class _MLPEnsemble(MetaEstimatorMixin, BaseEstimator):
 
     def _score_out_of_bag(self, X: Any, y: Any, counting: NDArray[np.intp]) -> None:
         raise NotImplementedError
+
+
+def _warn_once(messages: list[list[str]]) -> None:
+    """Warn of the members that have not converged, if there are any, by the first message."""
+    lacking = [each for each in messages if each]
+    if lacking:
+        of = f"({len(lacking)} of {len(messages)} members)"
+        warn(f"{lacking[0][0]} {of}", ConvergenceWarning)
 
 
 def _out_of_any(rows: list[NDArray[np.intp]], counting: NDArray[np.intp]) -> bool:
