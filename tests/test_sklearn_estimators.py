@@ -352,3 +352,15 @@ def test_history_says_what_ended_a_fit(iris):
         assert classifier.history_.stopped_by == expected
     classifier.partial_fit(X, y)
     assert classifier.history_.stopped_by == "callback"
+
+
+@pytest.mark.parametrize("nodes", [(16,), [16, 8], 16])
+def test_nodes_in_place_of_the_loss_are_recognised(nodes):
+    with pytest.raises(ValueError, match=r"'loss'.*pass hidden_layer_sizes=") as caught:
+        MLPRegressor(nodes).fit([[0.0], [1.0]], [0.0, 1.0])
+    assert str(caught.value).endswith(f"hidden_layer_sizes={nodes}")
+    with pytest.raises(ValueError, match="'alpha'") as caught:
+        MLPRegressor(nodes, alpha=-1).fit([[0.0], [1.0]], [0.0, 1.0])
+    assert "hidden_layer_sizes" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"Got 'mse' instead\.$"):
+        MLPRegressor("mse").fit([[0.0], [1.0]], [0.0, 1.0])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     check_consistent_length,
 )
 
+from fastmlp._validation import brief
 from fastmlp.losses import Huber, Quantile
 from fastmlp.sklearn import losses
 from fastmlp.sklearn.estimator import BaseMLP
@@ -263,6 +264,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             counts = np.flatnonzero(weights)
             y, outputs, sample_weight = y[counts], outputs[counts], weights[counts]
         return float(r2_score(y, outputs, sample_weight=sample_weight))
+
+    def _validate_params(self) -> None:
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            if isinstance(self.loss, tuple | list | int) and "'loss'" in str(error):
+                raise InvalidParameterError(
+                    f"{error} The first parameter is the loss, as in scikit-learn: pass "
+                    f"hidden_layer_sizes={brief(self.loss)}"
+                ) from None
+            raise
 
     def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         X, y = checked_samples(self, X, y, y_numeric=True, reset=reset)
