@@ -215,3 +215,106 @@ def test_onnx_has_the_names_of_features_and_classes(tmp_path):
         metadata.append({each.key: each.value for each in props})
     assert metadata[0]
     assert metadata[0] == metadata[1]
+
+
+def numbers_and_labels(rng, dtype):
+    X = rng.standard_normal((40, 4)).astype(dtype)
+    return X, np.abs(rng.standard_normal((40, 3))), rng.integers(0, 3, 40)
+
+
+LOSSES = {
+    "cross_entropy": ("softmax", "labels"),
+    "targets": ("softmax", "shares"),
+    "smoothed": ("softmax", "labels"),
+    "smoothed targets": ("softmax", "shares"),
+    "binary_cross_entropy": ("sigmoid", "shares"),
+    "poisson": ("exp", "numbers"),
+    "mean_squared_error": ("identity", "numbers"),
+    "mean_absolute_error": ("tanh", "numbers"),
+    "huber": ("identity", "numbers"),
+    "quantile": ("identity", "numbers"),
+    "custom": ("identity", "numbers"),
+}
+
+
+def squared(outputs, y, gradient):
+    gradient[...] = 2 * (outputs - y)
+    return ((outputs - y) ** 2).sum(axis=1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", LOSSES)
+def test_one_member_is_evaluated_as_its_network(rng, dtype, name, weighted):
+    X, y, labels = numbers_and_labels(rng, dtype)
+    output, kind = LOSSES[name]
+    loss = {
+        "targets": None,
+        "smoothed": fm.CrossEntropy(0.2),
+        "smoothed targets": fm.CrossEntropy(0.2),
+        "huber": fm.Huber(0.3),
+        "quantile": fm.Quantile(0.2),
+        "custom": squared,
+    }.get(name, name)
+    net = fm.Network([4, 6, 3], output=output, loss=loss, dtype=dtype, seed=1)
+    if weighted and output != "softmax" and name != "custom":
+        net.loss_weights = [1, 0, 3]
+    y = {"labels": labels, "shares": y / y.sum(axis=1, keepdims=True), "numbers": y}[kind]
+    weight = np.arange(40) % 3 if weighted else None
+    got = fm.Ensemble([net]).evaluate(X, y, sample_weight=weight)
+    expected = net.evaluate(X, y, sample_weight=weight)
+    assert got.loss == pytest.approx(expected.loss, rel=100 * float(np.finfo(dtype).eps))
+    assert (got.accuracy is None) == (expected.accuracy is None)
+    if got.accuracy is not None:
+        assert got.accuracy == pytest.approx(expected.accuracy, rel=1e-6)
+
+
+def test_members_with_heads_are_evaluated_by_each(rng, dtype):
+    X, y, labels = numbers_and_labels(rng, dtype)
+    heads = fm.Heads(
+        kind=fm.Head(3, "softmax"), size=fm.Head(3, "identity", loss="huber", weight=0.5)
+    )
+    net = fm.Network([4, 6, heads], dtype=dtype, seed=1)
+    got = fm.Ensemble([net]).evaluate(X, {"kind": labels, "size": y})
+    expected = net.evaluate(X, {"kind": labels, "size": y})
+    assert got.loss == pytest.approx(expected.loss, rel=1e-4)
+    assert list(got.heads) == ["kind", "size"]
+    for name, each in got.heads.items():
+        assert each.loss == pytest.approx(expected.heads[name].loss, rel=1e-4)
+    assert got.heads["kind"].accuracy == pytest.approx(expected.heads["kind"].accuracy)
+    assert got.heads["size"].accuracy is None
+
+
+def test_an_ensemble_is_evaluated_by_the_mean(trained, blobs):
+    X, y = blobs
+    mean = trained.predict(X)
+    got = trained.evaluate(X, y, n_threads=1)
+    assert isinstance(got, fm.Evaluation)
+    assert got.loss == pytest.approx(fm.metrics.log_loss(y, mean), rel=1e-12)
+    assert got.accuracy == np.mean(trained.predict_classes(X) == y)
+    apart = [net.evaluate(X, y).loss for net in trained]
+    assert got.loss < np.mean(apart)  # the loss is convex
+    scaled = fm.Ensemble(fm.Network([4, 5, 1], output="identity", seed=i) for i in range(3))
+    scaled.fit(X.astype(float), X[:, :1] * 100, 2, bootstrap=True, standardize=True)
+    error = np.mean((scaled.predict(X.astype(float)) - X[:, :1] * 100) ** 2)
+    assert scaled.evaluate(X.astype(float), X[:, :1] * 100).loss == pytest.approx(error, rel=1e-6)
+
+
+def test_certain_members_have_a_finite_loss(rng):
+    X = np.array([[1.0], [-1.0]])
+    net = fm.Network([1, 2], dtype="float64")
+    net.parameters[:] = 0
+    net.parameters[:2] = [1000, -1000]
+    assert 30 < fm.Ensemble([net]).evaluate(X, [1, 0]).loss < 40
+    assert fm.Ensemble([net]).evaluate(X, [0, 1]) == pytest.approx((0, 1))
+
+
+def test_wrong_data_for_evaluation(trained, blobs):
+    X, y = blobs
+    with pytest.raises(ValueError, match="y has 89"):
+        trained.evaluate(X, y[:-1])
+    with pytest.raises(ValueError, match="X has 3 features"):
+        trained.evaluate(X[:, :3], y)
+    with pytest.raises(ValueError, match="sample_weight"):
+        trained.evaluate(X, y, sample_weight=-np.ones(90))
+    with pytest.raises(TypeError, match="X must be"):
+        trained.evaluate(fm.ArrayStream(X, y), None)

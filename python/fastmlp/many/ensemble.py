@@ -15,13 +15,15 @@ from fastmlp.data._conversion import any_array
 from fastmlp.data.stream import TargetsLike
 from fastmlp.errors import ModelFormatError
 from fastmlp.fitting.held_out import classes_of
-from fastmlp.history import History
+from fastmlp.history import Evaluation, History
+from fastmlp.inference.evaluated_outputs import evaluate_outputs
 from fastmlp.inference.prediction import check_classes, classes
 from fastmlp.many.bootstraps import Bootstraps, bootstrap
 from fastmlp.many.networks import network_at
 from fastmlp.many.train_many import train_many
 from fastmlp.model.model import Model
 from fastmlp.model.model_files import read_model, write_model
+from fastmlp.model.samples import read_samples
 from fastmlp.model.targets import read_targets
 from fastmlp.network import Network, model_of, network_of
 
@@ -237,6 +239,36 @@ class Ensemble(Sequence[Network]):
         model = model_of(self._networks[0])
         check_classes(model)
         return classes(model, self.predict(X, n_threads=n_threads))
+
+    def evaluate(
+        self,
+        X: ArrayLike,
+        y: TargetsLike,
+        n_threads: int | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Evaluation:
+        """Compute the mean loss and the accuracy of `predict`, the mean of the members' outputs.
+
+        Parameters
+        ----------
+        X, y, n_threads, sample_weight
+            As in `Network.evaluate`, but no streams.
+
+        Returns
+        -------
+        Evaluation
+            As that of `Network.evaluate`; the loss is the first member's, with its `loss_weights`,
+            computed in float64, and accuracy decides by the mean.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X or y does not match the networks or is not finite.
+        """
+        model = model_of(self._networks[0])
+        samples = read_samples(model, X, y, sample_weight, as_given=True)
+        return evaluate_outputs(model, samples, mean_outputs(self._networks, X, n_threads))
 
     def save(self, path: files.Path, *, allow_nonfinite: bool = False) -> None:
         """Write all members to one file; `load` and ``fastmlp.load`` read it to the same bits.
