@@ -351,6 +351,7 @@ def test_days_in_other_spellings():
     ("form", "cell"),
     [("{:.1f} kg", "0.0 kg"), ("{:.0f}cm", "0cm"), ("{:.2f}m", "0.00m"), ("-{:.0f} km²", "-0 km²"),
      ("{:.0f} km/h", "0 km/h"), ("{:.1f}°C", "0.0°C"), ("USD {:.2f}", "USD 0.00"),
+     ("ARS {:.2f}", "ARS 0.00"), ("KWD {:.2f}", "KWD 0.00"), ("QAR {:.2f}", "QAR 0.00"),
      ("{:.0f}A", ""), ("No {:.0f}", ""), ("ABC{:.0f}", ""), ("{:.0f}", "")],
 )  # fmt: skip
 def test_numbers_with_a_word_are_noted(form, cell):

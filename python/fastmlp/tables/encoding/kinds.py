@@ -38,8 +38,9 @@ _LONG_TEXT: Final = 6.0  # words per cell, on average
 _UNIT: Final = r"[^\W\d_]{1,12}[²³]?"
 _NUMBER_AND_WORD: Final = re.compile(rf"[+-]?\d[\d.,]*(?P<blank>\s?)(?P<word>°?{_UNIT}(/{_UNIT})?)")
 _CURRENCY_AND_NUMBER: Final = re.compile(  # other words, as in ISO 9000, are part of a name
-    "(?P<word>AED|AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD"
-    r"|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND)(?P<blank>\s)[+-]?\d[\d.,]*"
+    "(?P<word>AED|ARS|AUD|BDT|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK"
+    "|JPY|KRW|KWD|MAD|MXN|MYR|NGN|NOK|NZD|PEN|PHP|PKR|PLN|QAR|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH"
+    r"|USD|VND)(?P<blank>\s)[+-]?\d[\d.,]*"
 )
 _TIME: Final = r"\d+(?:\.\d+)? ?(?:d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)"
 _DURATION: Final = re.compile(
