@@ -1,5 +1,7 @@
 """Fits of arrays with nothing around the epochs take a shorter way, to the same results."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,51 @@ def test_errors_are_those_of_any_fit(rng):
                 fit(network(), bad, y)
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
+
+
+def trained_once(X, y, sizes, scaled):
+    net = fm.Network(sizes, seed=3)
+    if scaled:
+        net.adapt(X)
+    net.fit(X, y, epochs=1, batch_size=64, optimizer=fm.Adam(0.01), ema=0.9)
+    net.forward(X[:4])
+    net.backward(y[:4])
+    return net
+
+
+def everything(net):
+    """Return all that a fit may change."""
+    deltas = [each.tobytes() for each in net.deltas]
+    return deltas, pickle.dumps(net)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("features", [300, 1024])
+@pytest.mark.parametrize("place", [0, 0.1, 0.5, 0.9, 1])
+def test_features_that_are_not_finite_are_found_by_any_thread(rng, features, place, scaled):
+    """Several MB, of which each thread searches a part; 1024 columns are copied first."""
+    X = rng.standard_normal((3000, features), dtype=np.float32)
+    y = rng.integers(0, 3, len(X))
+    net = trained_once(X, y, [features, 512, 3], scaled)
+    bad = X.copy()
+    row, column = round(place * (len(X) - 1)), round(place * (features - 1))
+    bad[row, column] = np.inf if scaled else np.nan
+    before = everything(net)
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match=f"row {row}, column {column}"):
+            net.fit(bad, y, batch_size=64, n_threads=threads)
+        assert everything(net) == before
+
+
+def test_features_that_overflow_once_they_are_scaled_are_refused(rng):
+    X = rng.standard_normal((2000, 40), dtype=np.float32) * np.float32(1e-30)
+    y = rng.integers(0, 3, len(X))
+    net = trained_once(X, y, [40, 256, 3], scaled=True)
+    X[1999, 39] = 1e20
+    before = everything(net)
+    with pytest.raises(ValueError, match="1999"):
+        net.fit(X, y, batch_size=256, n_threads=2)
+    assert everything(net) == before
 
 
 def test_a_fit_that_diverges_says_so(rng):

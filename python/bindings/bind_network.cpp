@@ -4,7 +4,9 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <variant>
 
@@ -411,6 +413,16 @@ void bind(py::module_& module, const char* name) {
             },
             py::arg("scale"), py::arg("offset"))
         .def_property("loss_weights", &lend_loss_weights<T>, &set_loss_weights<T>)
+        .def(
+            "can_train",
+            [](const M& m, std::size_t epochs) {
+                const std::vector<Layer>& layers = m.network.layers();
+                const bool learns = std::any_of(layers.begin(), layers.end(),
+                                                [](const Layer& layer) { return layer.trainable; });
+                return learns &&
+                       epochs <= std::numeric_limits<std::uint32_t>::max() - m.network.epoch();
+            },
+            py::arg("epochs"))
         .def_property_readonly("busy", [](const M& m) { return m.access.busy(); })
         .def("reading", [](M& m) { return hold<Reading>(m); })
         .def("assigning", [](M& m) { return hold<Writing>(m, Access::kAssignment); })
@@ -525,6 +537,7 @@ void bind(py::module_& module, const char* name) {
             py::arg("on_epoch") = py::none(), py::arg("on_step") = py::none(),
             py::arg("is_step") = false, py::arg("conventions") = nullptr,
             py::arg("ranks") = py::none())
+        .def("fit_ready", &fit_ready<T>, py::arg("X"), py::arg("y"), py::arg("options"))
         .def(
             "fit_stream",
             [](M& m, const py::object& next_block, std::size_t rows, const py::object& loss,

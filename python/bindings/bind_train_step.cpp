@@ -82,7 +82,7 @@ py::object copied_labels(const L* labels, std::size_t rows) {
 }  // namespace
 
 template <class T>
-py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y) {
+py::object unsearched_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y) {
     constexpr py::ssize_t kMostBytes = 1 << 26;  // of targets, whose checks are not interrupted
     if (!is_ready<T>(x, 2)) return py::none();
     const MatrixView<const T> features = borrow<T>(py::reinterpret_borrow<py::array>(x));
@@ -90,9 +90,18 @@ py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::
     if (!py::isinstance<py::array>(y) || py::array(y).nbytes() > kMostBytes) return py::none();
     const std::optional<ReadyTargets<T>> targets = ready_targets(model.network, y, false);
     if (!targets || targets->y.rows != features.rows) return py::none();
-    py::object labels = py::none();  // copied before other threads run, which may change them
-    if (targets->wide) labels = copied_labels(targets->wide, features.rows);
-    if (targets->y.labels) labels = copied_labels(targets->y.labels, features.rows);
+    // Labels are copied before other threads run, which may change them.
+    if (targets->wide) return copied_labels(targets->wide, features.rows);
+    if (targets->y.labels) return copied_labels(targets->y.labels, features.rows);
+    if (py::array(y).ndim() == 2) return y;
+    return y.attr("reshape")(features.rows, 1);
+}
+
+template <class T>
+py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y) {
+    py::object targets = unsearched_samples(model, x, y);
+    if (targets.is_none()) return targets;
+    const MatrixView<const T> features = borrow<T>(py::reinterpret_borrow<py::array>(x));
     bool finite = false;
     {
         const std::shared_ptr<Buffer<T>> scaling = model.network.input_scaling();
@@ -101,10 +110,7 @@ py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::
         finite = count_finite(features.data, count, ColumnScaling<T>(scaling.get()),
                               features.cols) == count;
     }
-    if (!finite) return py::none();
-    if (!labels.is_none()) return labels;
-    if (py::array(y).ndim() == 2) return y;
-    return y.attr("reshape")(features.rows, 1);
+    return finite ? targets : py::none();
 }
 
 template <class T>
@@ -172,6 +178,8 @@ std::uint64_t steps_of(const LockedNetwork<T>& model, const Optimizer& optimizer
 }
 
 #define FASTMLP_INSTANTIATE(T)                                                                 \
+    template py::object unsearched_samples(const LockedNetwork<T>&, py::handle,                \
+                                           const py::object&);                                 \
     template py::object ready_samples(const LockedNetwork<T>&, py::handle, const py::object&); \
     template py::object try_train_on_batch(LockedNetwork<T>&, py::handle, py::handle, bool,    \
                                            const Optimizer&, double);                          \

@@ -2,9 +2,15 @@
 #include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "bindings.hpp"
 #include "custom_loss.hpp"
+#include "epoch_reports.hpp"
 #include "fastmlp/trainer.hpp"
+#include "threads/thread_count.hpp"
+#include "threads/thread_pool.hpp"
 #include "training/options.hpp"
 
 namespace fastmlp::bindings {
@@ -190,6 +196,56 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
 
 namespace {
 
+/// Whether an array may be a view of the weights, which would change in training.
+template <class T>
+bool shares_weights(const LockedNetwork<T>& model, const py::array& values) {
+    const Buffer<T>& parameters = *model.network.parameters();
+    const auto* const first = static_cast<const T*>(values.data());
+    const std::less<const T*> before;
+    return before(first, parameters.data() + parameters.size()) &&
+           before(parameters.data(), first + values.size());
+}
+
+/// Wakes the threads that steps will need, so that they help with what comes before these. Where
+/// that is not certain they are woken later.
+template <class T>
+void call_threads(const Network<T>& network, std::size_t batch, int n_threads) {
+    const ThreadTeam called(threads_for_steps(network.layout(), batch, 1, n_threads, kStepCost));
+}
+
+}  // namespace
+
+template <class T>
+py::object fit_ready(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                     const TrainOptions& settings) {
+    const py::object ready = unsearched_samples(model, x, y);
+    if (ready.is_none()) return ready;
+    const auto features = py::reinterpret_borrow<py::array>(x);
+    const auto of_rows = py::reinterpret_borrow<py::array>(ready);
+    if (shares_weights(model, features)) return py::none();
+    if (of_rows.ndim() == 2 && shares_weights(model, of_rows)) return py::none();
+    const MatrixView<const T> view = borrow<T>(features);
+    const std::size_t batch = std::min(settings.batch_size, view.rows);
+    call_threads(model.network, batch, settings.n_threads);
+    const Targets<T> targets = borrow_targets<T>(ready);
+    const int threads = training_threads(model.network, batch, settings.n_threads, 1);
+    std::vector<EpochReport> reports;
+    try {
+        Unlocked unlocked;  // all arrays are held by this frame
+        const TrainOptions options =
+            with_callbacks(settings, {py::none(), py::none(), py::none()}, unlocked);
+        const Writing writing(model, Access::kTraining, unlocked);
+        Conventions conventions;
+        conventions.searches_features = true;
+        reports = train_by<T>(conventions, model.network, view, targets, options);
+    } catch (const NotFinite&) {
+        return py::none();
+    }
+    return py::make_tuple(EpochReports{std::move(reports)}, threads);
+}
+
+namespace {
+
 /// A block from Python; keeps alive what it borrows.
 template <class T>
 class BorrowedBlock {
@@ -277,6 +333,8 @@ int threads_for(const LockedNetwork<T>& model, std::size_t batch_size, int n_thr
     template std::vector<EpochReport> fit(                                                         \
         LockedNetwork<T>&, py::handle, const py::object&, py::object, py::object,                  \
         const TrainOptions&, const Callables&, bool, Conventions*, const RanksOrNone&);            \
+    template py::object fit_ready(LockedNetwork<T>&, py::handle, const py::object&,                \
+                                  const TrainOptions&);                                            \
     template std::vector<EpochReport> fit_stream(                                                  \
         LockedNetwork<T>&, const py::object&, std::size_t, const py::object&, const TrainOptions&, \
         const Callables&, const RanksOrNone&);

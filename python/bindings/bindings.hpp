@@ -44,6 +44,12 @@ std::vector<EpochReport> fit(LockedNetwork<T>& model, py::handle x, const py::ob
                              const TrainOptions& settings, const Callables& callables, bool is_step,
                              Conventions* conventions, const RanksOrNone& ranks);
 
+/// `fit` on samples that need no conversion and with no Python between steps: (reports, number of
+/// threads). None, and nothing has changed, if samples must be converted, copied or refused.
+template <class T>
+py::object fit_ready(LockedNetwork<T>& model, py::handle x, const py::object& y,
+                     const TrainOptions& settings);
+
 /// `next_block()` returns (X, y, sample_weight or None, whether it is the last of its epoch); y is
 /// ignored if `loss` is a Python function. `rows` are those of an epoch, 0 if unknown.
 template <class T>
@@ -101,6 +107,9 @@ void update_by(LockedNetwork<T>& model, const Optimizer& settings, double learni
 /// others as they are. None if one must be converted or refused.
 template <class T>
 py::object ready_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y);
+/// The same before the features are searched for values that are not finite.
+template <class T>
+py::object unsearched_samples(const LockedNetwork<T>& model, py::handle x, const py::object& y);
 
 /// Returns the loss, None for a gradient. `try_` returns NotImplemented for arrays that must be
 /// converted or refused.

@@ -62,6 +62,9 @@ from fastmlp.settings.optimizers import SGD, Optimizer, OptimizerName, StepOptim
 _ALONE: Final = nullcontext()
 """In place of `Ranks` if there are no others."""
 
+_ORDERED: Final = "ordered"
+"""The default of `reduction`, which needs no check."""
+
 
 @refuses_others("a network")
 class Network:
@@ -815,7 +818,7 @@ class Network:
         ema: float | None = None,
         standardize: bool = False,
         comm: Any = None,
-        reduction: Literal["ordered", "mpi"] = "ordered",
+        reduction: Literal["ordered", "mpi"] = _ORDERED,
     ) -> History:
         """Train on mini-batches: `forward`, `backward` and `update` over the epochs, fused.
 
@@ -888,7 +891,8 @@ class Network:
             On Ctrl-C. As after an exception in a callback, the parameters are those of the last
             completed step.
         """
-        _validation.choice("reduction", reduction, ("ordered", "mpi"))
+        if reduction is not _ORDERED:
+            _validation.choice("reduction", reduction, ("ordered", "mpi"))
         with _ALONE if comm is None else Ranks(comm, reduction) as ranks:
             options = read_options(
                 self._model,

@@ -237,6 +237,15 @@ bool ThreadTeam::ready() noexcept {
     return awake || size_ > 1;
 }
 
+bool ThreadTeam::awake() noexcept {
+    if (executor_ != nullptr || lost_workers() || allowed() == 1 || rests()) return false;
+    for (int rank = 1; rank < allowed(); ++rank) {
+        if (!members_[rank].worker->awake()) return false;
+    }
+    size_ = allowed();
+    return true;
+}
+
 /// Wakes the members that are asleep; returns whether all are awake.
 bool ThreadTeam::call_members() noexcept {
     bool all_awake = true;

@@ -91,6 +91,9 @@ public:
     /// Otherwise, while they wake up or while the team rests, it has the caller only, and should be
     /// short.
     bool ready() noexcept;
+    /// Whether the next run has all members because they are awake; neither wakes nor waits. Always
+    /// false on an executor.
+    bool awake() noexcept;
 
     /// Calls function(rank) once on every member, ranks 0..size()-1, and returns when all are done.
     /// The caller is rank 0, unless there is an executor. Workers have the IEEE default

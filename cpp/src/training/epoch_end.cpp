@@ -5,7 +5,7 @@
 namespace fastmlp {
 
 template <class T>
-void EpochEnd<T>::begin(Network<T>& network, bool eager) {
+void EpochEnd<T>::begin(Network<T>& network, bool eager, const Parts& parts) {
     {
         const std::lock_guard lock(mutex_);
         trainers_.push_back(std::this_thread::get_id());
@@ -13,7 +13,7 @@ void EpochEnd<T>::begin(Network<T>& network, bool eager) {
         eager_ = eager_ || eager;
     }
     try {
-        save();
+        save(false, parts);
     } catch (...) {  // no memory
         end();
         throw;
@@ -21,7 +21,7 @@ void EpochEnd<T>::begin(Network<T>& network, bool eager) {
 }
 
 template <class T>
-void EpochEnd<T>::save(bool is_last) {
+void EpochEnd<T>::save(bool is_last, const Parts& parts) {
     std::shared_ptr<const Network<T>> old;  // not destroyed under the lock: see ForkAware
     const std::lock_guard lock(mutex_);
     const bool is_over = is_last && trainers_.size() == 1;
@@ -31,7 +31,9 @@ void EpochEnd<T>::save(bool is_last) {
     for (std::size_t i = 0; i < kParts; ++i) {
         const std::size_t size = from[i] ? from[i]->size() : 0;
         if (saved_[i].size() != size) saved_[i] = Buffer<T>::unset(size);
-        if (from[i]) std::copy_n(from[i]->data(), size, saved_[i].data());
+        parts.each(size, sizeof(T), [&](Range part) {
+            std::copy_n(from[i]->data() + part.first, part.size(), saved_[i].data() + part.first);
+        });
     }
     is_saved_ = true;
     optimizer_ = network_->optimizer_state().kind;

@@ -11,6 +11,7 @@
 
 #include "fastmlp/network.hpp"
 #include "threads/forks.hpp"
+#include "threads/parts.hpp"
 
 namespace fastmlp {
 
@@ -24,10 +25,10 @@ public:
 
     /// The start of a training counts as an epoch end. Unless `eager`, nothing is saved before the
     /// first `read`. Trainings nest: one of `train_many` runs inside the call that waits for it.
-    void begin(Network<T>& network, bool eager);
+    void begin(Network<T>& network, bool eager, const Parts& parts = {});
     /// The parameters are those of an epoch end. After the last one of a training nothing goes back
     /// to it, so it is saved only if other threads read.
-    void save(bool is_last = false);
+    void save(bool is_last = false, const Parts& parts = {});
     /// From now on every epoch end is saved, even before the first `read`.
     void expect_readers();
     /// Restores the network's buffers from the last save.

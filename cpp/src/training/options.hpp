@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "fastmlp/trainer.hpp"
@@ -36,6 +37,11 @@ void check_batches(const Network<T>& network, std::size_t rows, const T* weights
 template <class T>
 void check_finite(const Features<T>& x, const T* weights, const TrainOptions& options);
 
+/// Thrown before anything changes; says no more, since the caller has words for what it passed.
+struct NotFinite : std::invalid_argument {
+    NotFinite() : std::invalid_argument("x has values that are not finite") {}
+};
+
 /// Where scikit-learn's training differs. Used by `fastmlp.sklearn` only, and therefore not among
 /// the options of the installed headers.
 struct Conventions : UpdateConventions {
@@ -51,6 +57,10 @@ struct Conventions : UpdateConventions {
     /// saves a copy of everything that training changes after each epoch, unless other threads read
     /// it: see `Network::last_epoch_end`.
     bool roll_back = true;
+
+    /// Features are searched before the first step, by all threads; `NotFinite` is thrown, and
+    /// nothing has changed, if one is not finite. For dense ones that the caller has not searched.
+    bool searches_features = false;
 
     bool report_squares = false;
     double squares = 0;  ///< set before `on_epoch`, if reported: the sum over the epoch's steps

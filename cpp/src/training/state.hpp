@@ -3,12 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <vector>
 
 #include "fastmlp/network.hpp"
 #include "propagation/dense.hpp"
 #include "propagation/workspace.hpp"
+#include "threads/parts.hpp"
 #include "training/epoch_end.hpp"
 #include "training/power.hpp"
 
@@ -60,17 +62,20 @@ private:
 
 /// Whether everything that a training changes is finite in the network's buffers.
 template <class T>
-bool all_finite(const kernels::KernelTable<T>& kernel, const Network<T>& network) {
+bool all_finite(const kernels::KernelTable<T>& kernel, const Network<T>& network,
+                const Parts& parts = {}) {
+    constexpr T kLimit = std::numeric_limits<T>::infinity();
+    std::atomic<bool> finite{true};
     const OptimizerState<T>& state = network.optimizer_state();
     for (const Buffer<T>* buffer : {network.parameters().get(), network.statistics().get(),
                                     state.first.get(), state.second.get()}) {
         if (buffer == nullptr) continue;
-        const T limit = std::numeric_limits<T>::infinity();
-        if (kernel.count_below(limit, buffer->data(), buffer->size()) != buffer->size()) {
-            return false;
-        }
+        parts.each(buffer->size(), sizeof(T), [&](Range part) {
+            const T* const first = buffer->data() + part.first;
+            if (kernel.count_below(kLimit, first, part.size()) != part.size()) finite = false;
+        });
     }
-    return true;
+    return finite;
 }
 
 /// The same during a training, with the moving average and the way back.
@@ -78,12 +83,11 @@ template <class T>
 class TrainingState : public PackedState<T> {
 public:
     /// The moving average must be prepared if `averages`.
-    TrainingState(Network<T>& network, bool roll_back, bool averages)
-        : PackedState<T>(network), network_(network), roll_back_(roll_back) {
+    TrainingState(Network<T>& network, bool roll_back, bool averages, const Parts& parts)
+        : PackedState<T>(network), network_(network), roll_back_(roll_back), parts_(parts) {
         if (averages)
             average_.emplace(network.layout(), network.moving_average().parameters->data());
-        if (network.workspace()) network.workspace()->has_deltas = false;
-        network.epoch_end().begin(network, roll_back);
+        network.epoch_end().begin(network, roll_back, parts);
     }
     ~TrainingState() { network_.epoch_end().end(); }
 
@@ -119,8 +123,8 @@ public:
     /// Marks an epoch end, maybe the last one, if everything in the network's buffers is finite;
     /// returns whether it is.
     bool save_if_finite(const kernels::KernelTable<T>& kernel, bool is_last) {
-        if (!all_finite(kernel, network_)) return false;
-        network_.epoch_end().save(is_last);
+        if (!all_finite(kernel, network_, parts_)) return false;
+        network_.epoch_end().save(is_last, parts_);
         return true;
     }
     /// Rolls the network's buffers back to the last epoch end, if this was requested.
@@ -131,6 +135,7 @@ public:
 private:
     Network<T>& network_;
     bool roll_back_;
+    Parts parts_;
     std::optional<PackedParameters<T>> average_;
 };
 

@@ -15,6 +15,7 @@
 #include "checks/checks.hpp"
 #include "threads/ieee_defaults.hpp"
 #include "threads/thread_count.hpp"
+#include "training/finite_features.hpp"
 #include "training/options.hpp"
 #include "training/pacer.hpp"
 #include "training/shared_sums.hpp"
@@ -38,12 +39,14 @@ public:
           conventions_(conventions), step_rows_(source.rows(), source.batch(), options.ranks),
           batch_(step_rows_.most()), steps_per_epoch_(step_rows_.count()), trial_(trial()),
           team_(tasks_at_once(trial_.most(), options.executor), options.executor),
+          most_members_(team_.size()),
           work_(network.layout(), network.layers(),
                 std::max<std::size_t>(
-                    2, rows_at_once(network, samples_.x.is_sparse, batch_, team_.size()))),
-          state_(network, conventions.roll_back, options.ema > 0), pass_(training_pass()),
-          path_(choose_step_path(pass_, samples_, options, conventions, batch_, team_.size())),
-          step_(network, pass_, samples_, state_, options, conventions, path_, team_.size()),
+                    2, rows_at_once(network, samples_.x.is_sparse, batch_, most_members_))),
+          state_(network, conventions.roll_back, options.ema > 0, Parts(team_)),
+          pass_(training_pass()),
+          path_(choose_step_path(pass_, samples_, options, conventions, batch_, most_members_)),
+          step_(network, pass_, samples_, state_, options, conventions, path_, most_members_),
           rate_factor_(options.rate_factor), block_start_(options.first_epoch * steps_per_epoch_),
           steps_before_(network.optimizer_state().steps),
           averaged_before_(network.moving_average().steps) {
@@ -61,6 +64,10 @@ private:
         return pass;
     }
     TeamTrial trial() const;
+    bool finds_infinite() {
+        return !features_finite(network_, samples_.x.dense, Parts(team_),
+                                [&] { check_interrupted(); });
+    }
     EpochReport run_epoch(std::size_t epoch);
     std::size_t steps_of_block(bool ends_epoch) const;
     void run_block(bool ends_epoch);
@@ -96,6 +103,7 @@ private:
     std::size_t batch_, steps_per_epoch_;  ///< the most samples of a step
     TeamTrial trial_;
     ThreadTeam team_;
+    int most_members_;  ///< of any run
     Workspace<T> work_;
     TrainingState<T> state_;
     Propagation<T> pass_;
@@ -135,6 +143,8 @@ TeamTrial Trainer<T>::trial() const {
 
 template <class T>
 std::vector<EpochReport> Trainer<T>::run() {
+    if (conventions_.searches_features && finds_infinite()) throw NotFinite();
+    if (network_.workspace()) network_.workspace()->has_deltas = false;
     std::vector<EpochReport> reports;
     const std::size_t until = options_.until_epoch ? options_.until_epoch : options_.epochs;
     for (std::size_t epoch = options_.first_epoch; epoch < until && !stopped_; ++epoch) {

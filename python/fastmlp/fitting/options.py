@@ -260,10 +260,7 @@ def _repeated(given: _Given, model: Model) -> FitOptions | None:
     last = _last_plain
     if last is None or not all(map(is_, given, last.given)):
         return None
-    if last.options.epochs > _most_epochs(model):
-        return None
-    refuse_frozen(model.core)
-    return last.options
+    return last.options if model.core.can_train(last.options.epochs) else None
 
 
 def _remember(given: _Given, options: FitOptions) -> None:

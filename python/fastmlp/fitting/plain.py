@@ -25,17 +25,13 @@ def fit_plain(model: Model, X: Any, y: object, options: FitOptions) -> History |
         return None
     if core.feature_names is not None:
         return None
-    targets = core.ready_samples(X, y)
-    if targets is None or _shares(model, X) or (targets.ndim > 1 and _shares(model, targets)):
+    if type(X) is not np.ndarray or X.ndim != 2:
         return None
-    rows = len(targets)
+    rows = len(X)
     _memory.require(copying.RESULTS, rows * 8, rows, "X")  # targets, and indices in the order
     settings = settings_of(options, optimizer, model.dtype, rows)
-    n_threads = core.threads_for(settings.batch_size, options.n_threads)
-    epochs = core.fit(X, targets, None, None, settings, None, None, None)
-    return history_of(epochs, model, targets, n_threads, head_losses={})
-
-
-def _shares(model: Model, values: object) -> bool:
-    """Return whether an array may be a view of the weights, which would change in training."""
-    return np.may_share_memory(values, model.core.parameters)
+    trained = core.fit_ready(X, y, settings)
+    if trained is None:
+        return None
+    epochs, n_threads = trained
+    return history_of(epochs, model, X, n_threads, head_losses={})
