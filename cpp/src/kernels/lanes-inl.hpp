@@ -13,9 +13,12 @@
 namespace fastmlp::kernels {
 namespace {
 
-/// Rows and columns of a tile of sums: what fits in the registers, with the operands.
+/// Rows and columns of a tile of sums: what fits in the registers, with the operands. Batches are
+/// computed in multiples of four rows, but gradients have any number of them.
 template <class S>
 constexpr int kLaneRows = 4;
+template <class S>
+constexpr int kGradientRows = S::kRows * S::kVectors >= 24 ? 5 : 4;
 template <class S>
 constexpr int kLaneCols = S::kRows * S::kVectors >= 24 ? 4 : 2;
 /// The same where parts of a tree wait in registers, or few of them in memory: with four columns,
@@ -25,7 +28,7 @@ constexpr int kTreeCols = S::kRows * S::kVectors >= 24 ? 4 : 1;
 constexpr int kTreeRows = 2;
 /// The most inputs whose weights stay in registers, those of an output, or of kShortCols up to 8.
 template <class S>
-constexpr int kShort = S::kRows * S::kVectors >= 24 ? 16 : 8;
+constexpr int kShort = S::kRows * S::kVectors >= 24 ? 24 : 8;
 template <class S>
 constexpr int kShortCols = S::kRows * S::kVectors >= 24 ? 2 : 1;
 
@@ -42,9 +45,40 @@ FASTMLP_INLINE void each_tile(std::size_t rows, std::size_t cols, F f) {
     });
 }
 
-/// One pass of a tile over its sums: sum[i][j] += a(i, index) * b(j, index).
-template <class S, int Rows, int Cols, class A, class B>
-FASTMLP_INLINE void multiply_add(Reg<S> (&sum)[Rows][Cols], A a, B b) {
+/// The same with the rows divided evenly, where they are rarely a multiple of kRows.
+template <int kRows, int kCols, class F>
+FASTMLP_INLINE void each_even_tile(std::size_t rows, std::size_t cols, F f) {
+    const std::size_t parts = (rows + kRows - 1) / kRows, least = rows / parts;
+    const std::size_t longer = rows % parts * (least + 1);  // rows of the tiles with one more
+    for_each_part(cols, kCols, [&](std::size_t c, std::size_t width) {
+        with_constant<kCols>(width, [&](auto few) {
+            std::size_t r = 0;
+            while (r < rows) {
+                const std::size_t end = r < longer ? longer : rows;
+                with_constant<kRows>(r < longer ? least + 1 : least, [&](auto some) {
+                    for (; r < end; r += some.value) f(r, c, some, few);
+                });
+            }
+        });
+    });
+}
+
+/// Factors of the products of a tile's passes: in each, vector i is `across` vectors from the one
+/// before; the next pass is `along` vectors further.
+template <class S>
+struct Factors {
+    const Scalar<S>* first;
+    std::size_t across, along;
+
+    FASTMLP_INLINE Reg<S> operator()(int i) const {
+        return S::load(first + i * across * S::kLanes);
+    }
+    FASTMLP_INLINE void next() { first += along * S::kLanes; }
+};
+
+/// One pass of a tile over its sums: sum[i][j] += a(i) * b(j); then done(i, sum[i]), row by row.
+template <class S, int Rows, int Cols, class A, class B, class Done>
+FASTMLP_INLINE void multiply_add(Reg<S> (&sum)[Rows][Cols], A a, B b, Done done) {
     Reg<S> factor[Cols];
     FASTMLP_UNROLL
     for (int j = 0; j < Cols; ++j) {
@@ -58,7 +92,12 @@ FASTMLP_INLINE void multiply_add(Reg<S> (&sum)[Rows][Cols], A a, B b) {
         if constexpr (Cols > 1) S::pin(x);
         FASTMLP_UNROLL
         for (int j = 0; j < Cols; ++j) sum[i][j] = S::fma(x, factor[j], sum[i][j]);
+        done(i, sum[i]);
     }
+}
+template <class S, int Rows, int Cols, class A, class B>
+FASTMLP_INLINE void multiply_add(Reg<S> (&sum)[Rows][Cols], A a, B b) {
+    multiply_add<S>(sum, a, b, [](int, const Reg<S>(&)[Cols]) FASTMLP_INLINE_LAMBDA {});
 }
 
 template <class S, int Rows, int Cols>
@@ -140,20 +179,26 @@ FASTMLP_INLINE void narrow_start(const Scalar<S>* bias, std::size_t k, Reg<S> (&
     }
 }
 
-/// `lane_tree` of at most one product a chain, with the weights in registers.
+/// `lane_tree` with the weights in registers.
 template <class S, int kFirst, int kStep, int K, int Cols>
 FASTMLP_INLINE void product_tree(const Scalar<S>* x, const Reg<S> (&w)[K][Cols],
                                  Reg<S> (&sum)[Cols]) {
     if constexpr (kStep == 16) {
-        const Reg<S> node = S::load(x + kFirst * S::kLanes);
         FASTMLP_UNROLL
-        for (int j = 0; j < Cols; ++j) {
-            // A chain makes +0 of -0, a product does not: `narrow_start` hides that unless K is 16.
-            sum[j] = K < 16 ? S::mul(node, w[kFirst][j]) : S::fma(node, w[kFirst][j], S::zero());
+        for (int k = kFirst; k < K; k += 16) {
+            const Reg<S> node = S::load(x + k * S::kLanes);
+            FASTMLP_UNROLL
+            for (int j = 0; j < Cols; ++j) {
+                // A chain makes +0 of -0, a product does not: `narrow_start` hides that unless K is
+                // a multiple of 16.
+                sum[j] = k == kFirst && K % 16 != 0
+                             ? S::mul(node, w[k][j])
+                             : S::fma(node, w[k][j], k == kFirst ? S::zero() : sum[j]);
+            }
         }
     } else {
         product_tree<S, kFirst, 2 * kStep>(x, w, sum);
-        if constexpr (kFirst + kStep < K) {
+        if constexpr (kFirst + kStep < (K < 16 ? K : 16)) {
             Reg<S> other[Cols];
             product_tree<S, kFirst + kStep, 2 * kStep>(x, w, other);
             FASTMLP_UNROLL
@@ -162,7 +207,7 @@ FASTMLP_INLINE void product_tree(const Scalar<S>* x, const Reg<S> (&w)[K][Cols],
     }
 }
 
-/// `lane_narrow_forward` of K <= 16 inputs: the weights of `Cols` outputs stay in registers.
+/// `lane_narrow_forward` of K inputs: the weights of `Cols` outputs stay in registers.
 template <class S, int K, int Cols>
 FASTMLP_INLINE void lane_short_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows,
                                        const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias,
@@ -211,12 +256,13 @@ void lane_narrow_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, 
         });
 }
 
-template <class S>
-void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
-                  const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
-                  bool relu, Scalar<S>* z, std::size_t ldz) noexcept {
+/// `lane_forward` of more than kNarrow outputs; `rule` is applied to them.
+template <class S, class Rule>
+FASTMLP_INLINE void lane_wide_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows,
+                                      std::size_t k, const Scalar<S>* w, std::size_t ldw,
+                                      const Scalar<S>* bias, std::size_t n, Rule rule, Scalar<S>* z,
+                                      std::size_t ldz) {
     constexpr std::size_t kL = S::kLanes;
-    if (n <= kNarrow) return lane_narrow_forward<S>(x, ldx, rows, k, w, ldw, bias, n, relu, z, ldz);
     each_tile<kLaneRows<S>, kLaneCols<S>>(
         rows, n, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value];
@@ -225,14 +271,32 @@ void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::si
                 FASTMLP_UNROLL
                 for (int j = 0; j < width.value; ++j) sum[i][j] = S::load(bias + (j0 + j) * kL);
             }
-            const Scalar<S>*xs = x + b * ldx * kL, *ws = w + j0 * kL;
-            for (std::size_t at = 0; at < k; ++at, xs += kL, ws += ldw * kL) {
-                multiply_add<S>(
-                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(xs + i * ldx * kL); },
-                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * kL); });
+            Factors<S> nodes{x + b * ldx * kL, ldx, 1}, weights{w + j0 * kL, 1, ldw};
+            for (std::size_t at = 1; at < k; ++at, nodes.next(), weights.next()) {
+                multiply_add<S>(sum, nodes, weights);
             }
-            put_nodes<S>(sum, relu, z + (b * ldz + j0) * kL, ldz);
+            // Rows that are stored as soon as they are complete do not keep the next tile waiting.
+            Scalar<S>* const out = z + (b * ldz + j0) * kL;
+            const auto store = [=](int i, const Reg<S>(&row)[width.value]) FASTMLP_INLINE_LAMBDA {
+                FASTMLP_UNROLL
+                for (int j = 0; j < width.value; ++j) {
+                    S::store(out + (i * ldz + j) * kL, rule(row[j]));
+                }
+            };
+            multiply_add<S>(sum, nodes, weights, store);
         });
+}
+
+template <class S>
+void lane_forward(const Scalar<S>* x, std::size_t ldx, std::size_t rows, std::size_t k,
+                  const Scalar<S>* w, std::size_t ldw, const Scalar<S>* bias, std::size_t n,
+                  bool relu, Scalar<S>* z, std::size_t ldz) noexcept {
+    if (n <= kNarrow) return lane_narrow_forward<S>(x, ldx, rows, k, w, ldw, bias, n, relu, z, ldz);
+    const auto with = [=](auto rule) FASTMLP_INLINE_LAMBDA {
+        lane_wide_forward<S>(x, ldx, rows, k, w, ldw, bias, n, rule, z, ldz);
+    };
+    if (relu) return with([](Reg<S> v) FASTMLP_INLINE_LAMBDA { return S::relu(v); });
+    with([](Reg<S> v) FASTMLP_INLINE_LAMBDA { return v; });
 }
 
 /// Multiplies by the slopes of relu, which its nodes tell.
@@ -277,11 +341,9 @@ void lane_backward(const Scalar<S>* delta, std::size_t ldd, std::size_t rows, st
         rows, k, [=](std::size_t b, std::size_t j0, auto height, auto width) FASTMLP_INLINE_LAMBDA {
             Reg<S> sum[height.value][width.value];
             clear<S>(sum);
-            const Scalar<S>*ds = delta + b * ldd * kL, *ws = w + j0 * ldw * kL;
-            for (std::size_t at = 0; at < n; ++at, ds += kL, ws += kL) {
-                multiply_add<S>(
-                    sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(ds + i * ldd * kL); },
-                    [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(ws + j * ldw * kL); });
+            Factors<S> deltas{delta + b * ldd * kL, ldd, 1}, weights{w + j0 * ldw * kL, ldw, 1};
+            for (std::size_t at = 0; at < n; ++at, deltas.next(), weights.next()) {
+                multiply_add<S>(sum, deltas, weights);
             }
             const std::size_t at = (b * ldo + j0) * kL;
             if (relu) {
@@ -304,24 +366,29 @@ template <class S, int Rows, int Cols>
 FASTMLP_INLINE void gradient_tile(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta,
                                   std::size_t ldd, std::size_t rows, bool continued, Scalar<S>* w,
                                   std::size_t ldw, Scalar<S>* bias) {
-    constexpr std::size_t kL = S::kLanes;
     Reg<S> sum[Rows][Cols], bias_sum[1][Cols];
     clear<S>(sum);
     clear<S>(bias_sum);
     if (continued) load<S>(w, ldw, sum);
     if (continued && bias) load<S>(bias, 0, bias_sum);
-    for (std::size_t b = 0; b < rows; ++b, x += ldx * kL, delta += ldd * kL) {
-        multiply_add<S>(
-            sum, [=](int i) FASTMLP_INLINE_LAMBDA { return S::load(x + i * kL); },
-            [=](int j) FASTMLP_INLINE_LAMBDA { return S::load(delta + j * kL); });
+    Factors<S> nodes{x, 1, ldx}, deltas{delta, 1, ldd};
+    for (std::size_t b = 0; b < rows; ++b, nodes.next(), deltas.next()) {
+        multiply_add<S>(sum, nodes, deltas);
         if (!bias) continue;
         FASTMLP_UNROLL
-        for (int j = 0; j < Cols; ++j) {
-            bias_sum[0][j] = S::add(bias_sum[0][j], S::load(delta + j * kL));
-        }
+        for (int j = 0; j < Cols; ++j) bias_sum[0][j] = S::add(bias_sum[0][j], deltas(j));
     }
     put<S>(sum, w, ldw);
     if (bias) put<S>(bias_sum, bias, 0);
+}
+
+/// The same, apart from the loops over tiles: gcc 12 moves less of it out of them then.
+template <class S, int Rows, int Cols>
+FASTMLP_NOINLINE void gradient_tile_apart(const Scalar<S>* x, std::size_t ldx,
+                                          const Scalar<S>* delta, std::size_t ldd, std::size_t rows,
+                                          bool continued, Scalar<S>* w, std::size_t ldw,
+                                          Scalar<S>* bias) {
+    gradient_tile<S, Rows, Cols>(x, ldx, delta, ldd, rows, continued, w, ldw, bias);
 }
 
 template <class S>
@@ -329,14 +396,19 @@ void lane_gradients(const Scalar<S>* x, std::size_t ldx, const Scalar<S>* delta,
                     std::size_t rows, std::size_t k, std::size_t n, bool continued, Scalar<S>* w,
                     std::size_t ldw, Scalar<S>* bias) noexcept {
     constexpr std::size_t kL = S::kLanes;
-    const auto tile = [=](std::size_t i, std::size_t j, auto height, auto width)
-                          FASTMLP_INLINE_LAMBDA {
-                              gradient_tile<S, height.value, width.value>(
-                                  x + i * kL, ldx, delta + j * kL, ldd, rows, continued,
-                                  w + (i * ldw + j) * kL, ldw, i == 0 ? bias + j * kL : nullptr);
-                          };
-    if (n == 1) return each_tile<8, 1>(k, n, tile);  // chains enough to hide their latency
-    each_tile<kLaneRows<S>, kLaneCols<S>>(k, n, tile);
+    if (n == 1) {  // chains enough to hide their latency
+        return each_tile<8, 1>(
+            k, 1, [=](std::size_t i, std::size_t, auto height, auto) FASTMLP_INLINE_LAMBDA {
+                gradient_tile<S, height.value, 1>(x + i * kL, ldx, delta, ldd, rows, continued,
+                                                  w + i * ldw * kL, ldw, i == 0 ? bias : nullptr);
+            });
+    }
+    each_even_tile<kGradientRows<S>, kLaneCols<S>>(
+        k, n, [=](std::size_t i, std::size_t j, auto height, auto width) FASTMLP_INLINE_LAMBDA {
+            gradient_tile_apart<S, height.value, width.value>(
+                x + i * kL, ldx, delta + j * kL, ldd, rows, continued, w + (i * ldw + j) * kL, ldw,
+                i == 0 ? bias + j * kL : nullptr);
+        });
 }
 
 /// Samples whose rows are found together.
