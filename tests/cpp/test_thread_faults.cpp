@@ -65,6 +65,52 @@ bool stalls(ThreadTeam& team) {
     return rounds[0] == rounds[1] && rounds[0] < 100 && team.size() == 1;
 }
 
+/// The same of a wait that is no barrier.
+bool stalls_between_barriers(ThreadTeam& team) {
+    std::atomic<int> slept{0};
+    int rounds[2] = {0, 0};
+    team.run([&](int rank) {
+        do {
+            const int round = ++rounds[rank];
+            if (rank == 1) {
+                std::this_thread::sleep_for(3ms);
+                slept = round;
+            } else {
+                team.wait(rank, [&] { return slept == round; });
+            }
+        } while (team.barrier(rank) && rounds[rank] < 100);
+    });
+    return rounds[0] == rounds[1] && rounds[0] < 100 && team.size() == 1;
+}
+
+bool rests_after_waits_between_barriers() {
+    ThreadTeam team(2);
+    return stalls_between_barriers(team) && ThreadTeam::resting() && ranks_run(team) == 1;
+}
+
+/// A run in which nobody waits for long.
+void work(ThreadTeam& team, std::chrono::milliseconds time) {
+    const auto end = std::chrono::steady_clock::now() + time;
+    team.run([&](int) {
+        while (std::chrono::steady_clock::now() < end) {
+        }
+    });
+}
+
+/// A busy core is free for some milliseconds, too: only a longer run shows that it is not busy.
+bool remembers_until_a_long_run(std::chrono::milliseconds run, bool forgets) {
+    ThreadTeam team(2);
+    bool good = true;
+    for (int failure = 0; failure < 2; ++failure) {  // rests of 20 and 40 ms
+        good = good && stalls(team);
+        while (!team.ready()) std::this_thread::sleep_for(1ms);
+    }
+    work(team, run);
+    good = good && stalls(team);  // and of 80 ms, or 20
+    std::this_thread::sleep_for(30ms);
+    return good && ranks_run(team) == 1 && team.size() == (forgets ? 2 : 1);
+}
+
 /// A team that waits for one slow worker ends its run, rests, and tries again later.
 bool rests_when_stalled() {
     ThreadTeam team(2);
@@ -179,6 +225,9 @@ int main() {
     if (!kThreadSanitizer) {
         CHECK(holds_in_child(rests_when_stalled));
         CHECK(holds_in_child(forgets_with_its_team));
+        CHECK(holds_in_child(rests_after_waits_between_barriers));
+        CHECK(holds_in_child([] { return remembers_until_a_long_run(3ms, false); }));
+        CHECK(holds_in_child([] { return remembers_until_a_long_run(25ms, true); }));
         CHECK(holds_in_child(next_team_begins_anew));
         CHECK(holds_in_child(joins_when_awake));
     }

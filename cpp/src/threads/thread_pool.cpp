@@ -181,21 +181,29 @@ bool ThreadTeam::cross_barrier(int rank) {
     return vote == 0;
 }
 
-/// Waits for the neighbour's flag of this phase: spins, then sleeps.
+/// Waits for the neighbour's flag of this phase: spins, then sleeps. Who spins for long is stalled,
+/// too.
 std::uint32_t ThreadTeam::hear(Member& self, std::atomic<std::uint32_t>& arrived,
                                std::uint32_t phase) {
     const auto is_there = [phase](std::uint32_t now) { return (now & ~1U) == phase; };
-    if (!spin_until(arrived, spins_, is_there)) {
-        const auto asleep = Clock::now();
+    const int usual = std::min(spins_, kSpins);
+    if (!spin_until(arrived, usual, is_there)) {
+        const auto start = Clock::now();
+        if (spins_ > usual) spin_until(arrived, spins_ - usual, is_there);
         std::uint32_t now;
         while (!is_there(now = arrived.load(std::memory_order_acquire))) {
-            if (lost_workers()) throw std::runtime_error(kForked);
-            if (failed_.load(std::memory_order_acquire)) throw std::runtime_error(kMemberFailed);
+            check_members();
             arrived.wait(now, std::memory_order_acquire);
         }
-        self.stalled.fetch_add((Clock::now() - asleep).count(), std::memory_order_relaxed);
+        self.stalled.fetch_add((Clock::now() - start).count(), std::memory_order_relaxed);
     }
     return arrived.load(std::memory_order_relaxed);
+}
+
+/// Throws if a member that is waited for will not come.
+void ThreadTeam::check_members() const {
+    if (lost_workers()) throw std::runtime_error(kForked);
+    if (failed_.load(std::memory_order_acquire)) throw std::runtime_error(kMemberFailed);
 }
 
 /// Keeps the first error and wakes all members in the barrier. Flags of even phases are set to
@@ -219,7 +227,7 @@ void ThreadTeam::recover() noexcept {
     failed_.store(false, std::memory_order_relaxed);
 }
 
-/// Whether all members but one slept for more than 60 % of this run: one thread would be faster.
+/// Whether all members but one waited for more than 40 % of this run: one thread would be faster.
 bool ThreadTeam::struggling() const noexcept {
     const Clock::duration elapsed = Clock::now() - run_start_;
     if (elapsed < kLeastEvidence || exact_threads()) return false;
@@ -227,7 +235,7 @@ bool ThreadTeam::struggling() const noexcept {
     for (int rank = 0; rank < size_; ++rank) {
         stalled += members_[rank].stalled.load(std::memory_order_relaxed);
     }
-    return static_cast<double>(stalled) > 0.6 * (size_ - 1) * static_cast<double>(elapsed.count());
+    return static_cast<double>(stalled) > 0.4 * (size_ - 1) * static_cast<double>(elapsed.count());
 }
 
 bool ThreadTeam::ready() noexcept {
@@ -283,8 +291,10 @@ void ThreadTeam::choose_size(bool struggled) noexcept {
                              std::memory_order_relaxed);
         rest_until_ = now + next_rest_;
         next_rest_ = std::min<Clock::duration>(2 * next_rest_, kLongRest);
-    } else if (size_ > 1 && Clock::now() - run_start_ >= kLeastEvidence) {
-        next_rest_ = kShortRest;
+        awake_ = Clock::duration::zero();
+    } else if (size_ > 1) {
+        awake_ += Clock::now() - run_start_;
+        if (awake_ >= kShortRest) next_rest_ = kShortRest;
     }
     size_ = rests() ? 1 : allowed();
 }

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <thread>
 #include <type_traits>
 
 #include "fastmlp/executor.hpp"
@@ -111,9 +112,22 @@ public:
     /// another member threw; let that exception propagate, `run` rethrows the first one.
     bool barrier(int rank) { return size_ == 1 || cross_barrier(rank); }
 
+    /// Inside `run`: waits until another member makes `ready()` true, which it should have done by
+    /// now: the time counts as that asleep in barriers. Throws as they do.
+    template <class Ready>
+    void wait(int rank, Ready ready) {
+        const auto start = Clock::now();
+        while (!ready()) {
+            check_members();
+            std::this_thread::yield();
+        }
+        members_[rank].stalled.fetch_add((Clock::now() - start).count(), std::memory_order_relaxed);
+    }
+
 private:
     using Clock = std::chrono::steady_clock;
-    /// The first rest of a team; each after a failed attempt is twice as long.
+    /// The first rest of a team; each after a failed attempt is twice as long, until an attempt has
+    /// lasted as long as this.
     static constexpr std::chrono::milliseconds kShortRest{20};
     using Call = void (*)(void* target, int rank);
 
@@ -124,7 +138,7 @@ private:
         static constexpr std::uint32_t kBeforeFirst = 2;
         std::atomic<std::uint32_t> arrived[2][kRounds]{};
         alignas(kCacheLine) std::uint32_t phase = kBeforeFirst;
-        std::atomic<Clock::rep> stalled{0};  // time asleep in this run
+        std::atomic<Clock::rep> stalled{0};  // time in this run that it waited for others
         Worker* worker = nullptr;
 
         /// As new: no other member waits for it.
@@ -140,6 +154,7 @@ private:
     void run_member(int rank) noexcept;
     bool cross_barrier(int rank);
     std::uint32_t hear(Member& self, std::atomic<std::uint32_t>& arrived, std::uint32_t phase);
+    void check_members() const;
     void run_on_workers();
     void run_on_executor();
     void join_workers();
@@ -163,6 +178,7 @@ private:
     Patience patience_;  // for members that are asleep
     Clock::time_point rest_until_{};
     Clock::duration next_rest_{kShortRest};
+    Clock::duration awake_{};  // since the last rest
     MeetingPlace own_place_;
     MeetingPlace* place_ = &own_place_;
     Member* members_ = nullptr;
