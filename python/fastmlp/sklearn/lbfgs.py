@@ -95,11 +95,10 @@ class _Objective:
             self._outputs = np.empty((len(samples), network.layers[-1].nodes), network.dtype)
         weights = samples.weights
         share = alpha / (len(samples) if weights is None else weights.sum(dtype=np.float64))
-        layers = zip(network.weights, network.biases, strict=True)
-        self._shares = np.concatenate(
-            [np.repeat((share, 0.0), (w.size, b.size)) for w, b in layers]
-        )
-        self._penalty = np.empty_like(self._shares)
+        self._share = share
+        self._factor = gradient_factor(network)
+        self._penalty = np.zeros(network.parameters.size)  # of biases: 0
+        self._weights = _places_of_weights(network)
 
     def __call__(self, theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         samples, threads = self._samples, self._n_threads
@@ -109,6 +108,20 @@ class _Objective:
         )
         if self._outputs is not None:
             loss = mean_loss(self._network.loss, self._outputs, samples.targets, samples.weights)
-        penalty = np.multiply(self._shares, theta, out=self._penalty)
-        gradient = gradient_factor(self._network) * self._core.gradients + penalty
+        # Of large networks each array is read from memory: SciPy's own fill the cache.
+        penalty = self._penalty
+        for place in self._weights:
+            np.multiply(theta[place], self._share, out=penalty[place], dtype=np.float64)
+        gradient = self._factor * self._core.gradients
+        in_place = gradient if gradient.dtype == penalty.dtype else None
+        gradient = np.add(gradient, penalty, out=in_place)
         return loss + float(theta @ penalty) / 2, gradient
+
+
+def _places_of_weights(network: Network) -> list[slice]:
+    """Return where the weights of each layer are in the parameters."""
+    places, first = [], 0
+    for weights, biases in zip(network.weights, network.biases, strict=True):
+        places.append(slice(first, first + weights.size))
+        first += weights.size + biases.size
+    return places
