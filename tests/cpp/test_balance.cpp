@@ -69,11 +69,33 @@ void test_limits() {
     }
 }
 
-/// Every output is computed, and by one thread only.
+/// Also where their number is not known, as nothing is divided.
+void test_one_thread_takes_whole_panels() {
+    const UpdatePart all = UpdateParts(Share{}, 0).next(1000);
+    CHECK(all.pieces.columns == kernels::kPanel && all.pieces.rows == Pieces{}.rows);
+}
+
+void test_halves_cover_all() {
+    for (const Range all : {Range{0, 0}, Range{64, 80}, Range{128, 1024}, Range{16, 2000}}) {
+        std::size_t next = all.first;
+        for (std::size_t i = 0; i < Halves::kCount; ++i) {
+            const Range half = Halves::of(all, i, kernels::kPanel);
+            CHECK(half.first == next && half.last >= next);
+            CHECK((half.first - all.first) % kernels::kPanel == 0 || half.size() == 0);
+            next = half.last;
+        }
+        CHECK(next == all.last);
+    }
+    CHECK(Halves::of({128, 1152}, 0, kernels::kPanel).last == 640);
+}
+
+/// Every output is computed, and by one thread only; a thread's part is that of its portions.
 void test_parts_cover_all() {
     for (std::size_t threads = 1; threads <= 33; ++threads) {
         for (std::size_t columns : {16, 48, 80, 528}) {
             std::vector<int> outputs(37 * columns), weights(37 * columns), narrow(columns);
+            std::vector<int> by_thread(37 * columns), by_portion(37 * columns);
+            const double all = 100.0 + 37.0 * static_cast<double>(columns) + 3;
             for (std::size_t rank = 0; rank < threads; ++rank) {
                 const Share share{rank, threads};
                 const OutputBlock block = block_of(share, 37, columns);
@@ -82,16 +104,33 @@ void test_parts_cover_all() {
                         ++outputs[b * columns + j];
                     }
                 }
-                UpdateParts parts(share, 100.0 + 37.0 * static_cast<double>(columns) + 3);
+                UpdateParts parts(share, all);
                 parts.next(100);
-                const UpdatePart mine = parts.next(37.0 * static_cast<double>(columns));
-                mine.for_each_panel(37, columns,
-                                    [&](std::size_t first, std::size_t width, Range rows) {
-                                        for (std::size_t k = rows.first; k < rows.last; ++k) {
-                                            for (std::size_t j = 0; j < width; ++j)
-                                                ++weights[k * columns + first + j];
-                                        }
-                                    });
+                const UpdatePart mine = parts.next(all - 103);
+                mine.for_each_panel(
+                    37, columns, [&](std::size_t first, std::size_t width, Range rows) {
+                        for (std::size_t k = rows.first; k < rows.last; ++k) {
+                            for (std::size_t j = 0; j < width; ++j) {
+                                ++weights[k * columns + first + j];
+                                by_thread[k * columns + first + j] = static_cast<int>(rank) + 1;
+                            }
+                        }
+                    });
+                const Portion portions[] = {
+                    {share, 0, 0.5}, {share, 0.5, 0.75}, {share, 0.75, 0.875}, {share, 0.875, 1}};
+                for (const Portion portion : portions) {
+                    UpdateParts of_portion(portion, all);
+                    of_portion.next(100);
+                    of_portion.next(all - 103).for_each_panel(
+                        37, columns, [&](std::size_t first, std::size_t width, Range rows) {
+                            for (std::size_t k = rows.first; k < rows.last; ++k) {
+                                for (std::size_t j = 0; j < width; ++j) {
+                                    by_portion[k * columns + first + j] +=
+                                        static_cast<int>(rank) + 1;
+                                }
+                            }
+                        });
+                }
                 const Range some = mine.columns(columns);
                 for (std::size_t j = some.first; j < some.last; ++j) ++narrow[j];
             }
@@ -101,6 +140,7 @@ void test_parts_cover_all() {
             CHECK(once(outputs));
             CHECK(once(weights));
             CHECK(once(narrow));
+            CHECK(threads == 1 || by_portion == by_thread);  // one thread has no portions
         }
     }
 }
@@ -112,6 +152,8 @@ int main() {
         assume_cache_sizes(&sizes);
         test_limits();
     }
+    test_one_thread_takes_whole_panels();
+    test_halves_cover_all();
     test_parts_cover_all();
     return check::report();
 }

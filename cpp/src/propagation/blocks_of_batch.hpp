@@ -108,17 +108,22 @@ struct BlockPass : Propagation<T> {
 
     /// Gathers this thread's rows of the batch, or of its next block.
     void gather(const Samples<T>& samples, std::size_t first) {
+        next_block(samples, first);
+        gather(samples, first, rows);
+    }
+
+    /// Begins with the batch, or with its next block.
+    void next_block(const Samples<T>& samples, std::size_t first) {
         block = {block.last, std::min(batch, block.last + work.capacity)};
-        if (samples.y.weights != nullptr) {
-            context.places = places.data() + block.first;
-        } else {
-            first += block.first;
-        }
+        if (samples.y.weights != nullptr) context.places = places.data() + block.first;
         context.batch = block.size();
-        context.position = samples.before + ahead + first;
+        context.position = samples.before + ahead + first_of_block(samples, first);
         rows = context.rows();
         if (context.share.rank == 0) work.batch = block.size();
-        samples.gather(this->kernel, first, 0, rows, work, context.places);
+    }
+    /// Gathers some rows of it.
+    void gather(const Samples<T>& samples, std::size_t first, Range some) const {
+        samples.gather(this->kernel, first_of_block(samples, first), 0, some, work, context.places);
     }
 
     bool is_first() const { return block.first == 0; }
@@ -131,6 +136,11 @@ struct BlockPass : Propagation<T> {
             head_losses_before[i] = head_loss(i);
         }
         weight_before = weight(y);
+    }
+
+    /// The first sample, to which the places of those that count are relative.
+    std::size_t first_of_block(const Samples<T>& samples, std::size_t first) const {
+        return samples.y.weights != nullptr ? first : first + block.first;
     }
 
     /// Sums over all rows so far: of losses, of those of head i, not times its weight, and of

@@ -362,7 +362,7 @@ void dense_update(const KernelTable<T>& kernel, const UpdateTarget<T>& target, c
             }
         });
     }
-    bias_update(kernel, target, delta, batch, use, mine.share, scratch);
+    if (mine.with_vectors) bias_update(kernel, target, delta, batch, use, mine.share, scratch);
 }
 
 template <class T>

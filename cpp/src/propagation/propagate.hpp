@@ -86,6 +86,7 @@ struct Propagation {
     bool reports_in_units = false;    ///< losses are in units of the targets, not scaled
     BatchContext context{};
     Poll* poll = nullptr;            ///< counts the work, and throws to interrupt it
+    Portions* portions = nullptr;    ///< of gradients, if threads take those of slower ones
     BatchSums<T>* others = nullptr;  ///< if other processes have samples of the batch
     T loss_limit = kUnlimited;       ///< see Conventions
     mutable Scratch<T> scratch;      ///< for the kernels' copies
@@ -120,6 +121,25 @@ struct Propagation {
         begin(i, rows);
         if (traits[i].is_normalized) normalize_layer(i, rows);
         finish(i, rows);
+    }
+
+    /// Whether outputs of layer i, and deltas of layer i, can be computed without the others of
+    /// their row.
+    bool divides_columns(std::size_t i) const {
+        const Activation h = activation(i);
+        return (h == Activation::kRelu || h == Activation::kIdentity) && !traits[i].is_normalized &&
+               !traits[i].has_dropout;
+    }
+    /// Of such a layer that is not narrow: some outputs of some rows.
+    void forward_block(std::size_t i, const OutputBlock& block) const {
+        Rows<T>& out = output(i);
+        dense_forward(kernel, weights(i), activation(i), inputs(i), block.rows, block.columns,
+                      out.row(0), out.stride, scratch);
+    }
+    /// Some deltas of layer i - 1, if that is such a layer.
+    void backward_block(std::size_t i, const OutputBlock& block) const {
+        dense_backward(kernel, weights(i), work.deltas[i], block.rows, block.columns,
+                       activation(i - 1), output(i - 1), work.deltas[i - 1], scratch);
     }
 
     /// Everything before normalization.
@@ -354,7 +374,24 @@ struct Propagation {
     /// as `use` says. A frozen layer has none.
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
                    RowPrefetcher* prefetch = nullptr) const {
-        UpdateParts parts(context.share, divided_weights());
+        const Share share = context.share;
+        const double all = divided_weights();
+        const double mine = all / static_cast<double>(share.size);
+        if (share.size == 1 || !portions || !worth_portions(mine, work.batch)) {
+            return gradients_of(UpdateParts(share, all), targets, use, prefetch);
+        }
+        for (std::size_t i = 0; i < share.size; ++i) {
+            const Share owner{(share.rank + i) % share.size, share.size};
+            portions->take(owner.rank, {0, Halves::kCount}, [&](std::size_t k) {
+                const Portion portion{owner, Halves::place(k), Halves::place(k + 1)};
+                gradients_of({portion, all}, targets, use, i == 0 ? prefetch : nullptr);
+            });
+        }
+    }
+
+    /// Those of a thread's part, or of a portion of it.
+    void gradients_of(UpdateParts parts, const std::vector<UpdateTarget<T>>& targets,
+                      GradientUse<T> use, RowPrefetcher* prefetch) const {
         for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {
             if (!traits[i].trainable) continue;
             gradients_of_layer(i, targets[i], use.of_layer(i), parts.next(divided_weights(i)),
@@ -380,18 +417,18 @@ struct Propagation {
                             const UpdatePart& mine, RowPrefetcher* prefetch = nullptr) const {
         if (is_sparse(i)) {
             sparse_update(kernel, target, work.input.sparse.data(), work.deltas[i], work.batch, use,
-                          context.share, sparse_columns, scratch);
+                          mine.share, sparse_columns, scratch);
         } else {
             dense_update(kernel, target, inputs(i), work.deltas[i], {0, work.batch}, use, mine,
                          scratch, prefetch, poll);
         }
+        if (!mine.with_vectors) return;
         if (traits[i].is_normalized) {
-            normalization_update(kernel, target, work.batch, *work.normalized[i], use,
-                                 context.share);
+            normalization_update(kernel, target, work.batch, *work.normalized[i], use, mine.share);
         }
         if (i == 0 && normalizes_inputs) {
             normalization_update(kernel, inputs_of(target), work.batch, *work.normalized_inputs,
-                                 use, context.share);
+                                 use, mine.share);
         }
     }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/table.hpp"
 #include "propagation/packed.hpp"
+#include "threads/portions.hpp"
 #include "threads/thread_pool.hpp"
 
 namespace fastmlp {
@@ -56,10 +57,44 @@ inline OutputBlock block_of(Share share, std::size_t rows, std::size_t columns) 
             Share{share.rank / best, share.size / best}.of(columns, kernels::kPad)};
 }
 
+/// Threads take work from each other in portions of at least about 20 us.
+inline constexpr double kPortionFlops = 2e6;
+
+/// The outputs of a layer for some rows in portions: as many as have enough work, of whole panels
+/// of columns if that is possible (`by_columns`), or else of rows.
+class OutputPortions {
+public:
+    OutputPortions(Range rows, std::size_t columns, std::size_t chain, bool by_columns)
+        : rows_(rows), columns_(columns), by_columns_(by_columns && columns > kernels::kPanel) {
+        constexpr double kMost = 8;
+        constexpr std::size_t kLeastRows = 512;
+        const double flops = 2.0 * static_cast<double>(rows.size() * columns * chain);
+        const std::size_t most = by_columns_ ? (columns + kernels::kPanel - 1) / kernels::kPanel
+                                             : std::max<std::size_t>(1, rows.size() / kLeastRows);
+        count_ =
+            std::min(most, static_cast<std::size_t>(std::clamp(flops / kPortionFlops, 1.0, kMost)));
+    }
+
+    std::size_t count() const { return count_; }
+    OutputBlock operator[](std::size_t i) const {
+        const Share share{i, count_};
+        if (by_columns_) return {rows_, share.of(columns_, kernels::kPanel)};
+        const Range mine = share.of(rows_.size(), kernels::kPad);
+        return {{rows_.first + mine.first, rows_.first + mine.last}, {0, columns_}};
+    }
+
+private:
+    Range rows_;
+    std::size_t columns_;
+    bool by_columns_;
+    std::size_t count_;
+};
+
 /// How finely the weights of a layer are divided: at multiples of `rows`, in panels of at most
 /// `columns`.
 struct Pieces {
-    std::size_t rows = 6;  ///< of a register tile
+    std::size_t rows = 6;        ///< of a register tile
+    std::size_t inner_rows = 6;  ///< between the portions of a thread
     std::size_t columns = kernels::kPanel;
 
     /// Smaller ones where a thread has few of them: `weights` are those of one thread. Pieces of
@@ -72,29 +107,49 @@ struct Pieces {
         }
         const double rows = twelfth / static_cast<double>(pieces.columns);
         pieces.rows = static_cast<std::size_t>(std::clamp(rows, 1.0, 6.0));
+        // Portions of about a panel or more are of whole panels, whose deltas are read once then.
+        const double inner = weights / 6 / static_cast<double>(pieces.columns);
+        pieces.inner_rows = static_cast<std::size_t>(std::clamp(inner / 6, 1.0, 1e6)) * 6;
         return pieces;
     }
 };
 
+/// Whether the gradients of `weights` of each thread, over `batch` rows, are divided into portions
+/// which others take if the thread is slow: if the least is whole register tiles but for its ends,
+/// and takes about 20 us.
+inline bool worth_portions(double weights, std::size_t batch) {
+    constexpr double kLeastWeights = 32 * kernels::kPanel;
+    const double least = weights * Halves::kLeast;
+    return least >= kLeastWeights && 2 * least * static_cast<double>(batch) >= kPortionFlops;
+}
+
 /// One thread's part of the update of a layer: of the weights, panel by panel, from the fraction
-/// `first` to `last`; and its share of all other parameters.
+/// `first` to `last`; and its share of all other parameters, `with_vectors`.
 struct UpdatePart {
     Share share;
     double first = 0, last = 1;
     Pieces pieces{};
+    double begin = first, end = last;  ///< of the thread's part, if this is a portion of it
+    bool with_vectors = true;
 
     /// Calls f(column, width, rows) for the rows of each panel of weights (k, n), n padded.
     template <class F>
     void for_each_panel(std::size_t k, std::size_t n, F f) const {
         fastmlp::for_each_panel(n, pieces.columns, [&](std::size_t column, std::size_t width) {
             if (share.size == 1) return f(column, width, Range{0, k});
-            const auto place = [&](double fraction) {
+            const auto place = [&](double fraction, std::size_t unit) {
                 const double columns = fraction * static_cast<double>(n);
                 const double of_panel =
                     (columns - static_cast<double>(column)) / static_cast<double>(width);
-                return cut(std::clamp(of_panel, 0.0, 1.0), k, pieces.rows);
+                return cut(std::clamp(of_panel, 0.0, 1.0), k, unit);
             };
-            const Range rows{place(first), place(last)};
+            const std::size_t from = place(begin, pieces.rows), to = place(end, pieces.rows);
+            const auto inner = [&](double fraction) {
+                if (fraction == begin) return from;
+                if (fraction == end) return to;
+                return std::clamp(place(fraction, pieces.inner_rows), from, to);
+            };
+            const Range rows{inner(first), inner(last)};
             if (rows.size() > 0) f(column, width, rows);
         });
     }
@@ -108,9 +163,9 @@ struct UpdatePart {
     /// Of one layer that is divided by itself.
     static UpdatePart of(Share share) { return {share, share.begin(), share.end()}; }
 
-    /// About as many of `steps` equal steps.
+    /// About as many of `steps` equal steps as the thread does from here on.
     std::size_t part_of(std::size_t steps) const {
-        return static_cast<std::size_t>(std::ceil((last - first) * static_cast<double>(steps)));
+        return static_cast<std::size_t>(std::ceil((end - first) * static_cast<double>(steps)));
     }
 
 private:
@@ -125,22 +180,34 @@ private:
 class UpdateParts {
 public:
     /// `weights` of all layers. Those of each are then passed to `next`, in order.
-    UpdateParts(Share share, double weights)
-        : share_(share), weights_(weights),
-          pieces_(Pieces::of(weights / static_cast<double>(share.size))) {}
+    UpdateParts(Share share, double weights) : UpdateParts(Portion{share, 0, 1}, weights) {}
+    /// The same of one portion of a thread's part.
+    UpdateParts(Portion portion, double weights)
+        : portion_(portion), weights_(weights),
+          pieces_(Pieces::of(weights / static_cast<double>(portion.owner.size))) {}
 
     UpdatePart next(double weights) {
         const double before = before_;
         before_ += weights;
-        if (share_.size == 1 || weights == 0) return {share_};
-        const auto fraction = [&](double place) {
+        const Share owner = portion_.owner;
+        const bool with_vectors = portion_.last == 1;
+        if (owner.size == 1 || weights == 0) return {owner, 0, 1, {}, 0, 1, with_vectors};
+        const auto fraction = [&](double of_part) {
+            const double place =
+                (static_cast<double>(owner.rank) + of_part) / static_cast<double>(owner.size);
             return std::clamp((place * weights_ - before) / weights, 0.0, 1.0);
         };
-        return {share_, fraction(share_.begin()), fraction(share_.end()), pieces_};
+        return {owner,
+                fraction(portion_.first),
+                fraction(portion_.last),
+                pieces_,
+                fraction(0),
+                fraction(1),
+                with_vectors};
     }
 
 private:
-    Share share_;
+    Portion portion_;
     double weights_, before_ = 0;
     Pieces pieces_;
 };

@@ -32,6 +32,11 @@ struct BatchContext {
     void meet() const {
         if (team != nullptr) team->barrier(static_cast<int>(share.rank));
     }
+    /// Waits for another thread, until `ready()`.
+    template <class Ready>
+    void wait(Ready ready) const {
+        team->wait(static_cast<int>(share.rank), ready);
+    }
 };
 
 /// A padded matrix with a pointer to each of its rows. Only the padding has values: 0, as kernels

@@ -17,6 +17,7 @@
 #include "training/options.hpp"
 #include "training/state.hpp"
 #include "training/step_by_columns.hpp"
+#include "training/step_in_portions.hpp"
 #include "training/step_of_small_hidden.hpp"
 #include "training/step_path.hpp"
 #include "training/step_rows.hpp"
@@ -33,8 +34,12 @@ public:
                  const Conventions& conventions, StepPath path, int threads)
         : parts_(static_cast<std::size_t>(threads), Part{pass}), samples_(samples),
           parameters_(state.parameters()), targets_(state.targets()), options_(options),
-          conventions_(conventions), path_(path) {
-        for (Part& part : parts_) part.loss_limit = static_cast<T>(conventions.loss_limit);
+          conventions_(conventions), path_(path), pass_portions_(parts_.size()),
+          update_portions_(parts_.size()) {
+        for (Part& part : parts_) {
+            part.loss_limit = static_cast<T>(conventions.loss_limit);
+            if (path.in_portions) part.portions = &update_portions_;
+        }
         if (path.stored) stored_.emplace(network, options, path.in_blocks);
         if (options.ranks) sums_.resize(Stored::kHeads + pass.heads.size());
         if (couples_ranks(network)) {
@@ -60,14 +65,12 @@ public:
         if (is_empty && !options_.ranks) return false;
         if (is_empty && share.rank == 0) part.work.batch = 0;
         while (!is_empty || batch_sums_) {  // other ranks wait for the sums of no samples, too
-            part.gather(samples_, first);
-            forward(part);                             // (1.1), (1.2)
-            part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
-            backward(part);                            // (2.4), (2.5), (2.12)
-            if (!add_block(part, first)) break;        // nothing is left of the batch
+            passes(part, first);
+            if (!add_block(part, first)) break;  // nothing is left of the batch
         }
         if (weight_squares_) weight_squares_->add_all(parameters_, share);
         team.barrier(static_cast<int>(share.rank));
+        pass_portions_.renew(share.rank);
         RowPrefetcher prefetch = samples_.next_rows(first + count, part.rows);
         if (options_.ranks) return update_from_ranks(part, {rate, number}, prefetch, is_empty);
         // Nothing throws from here on, so the step is applied as a whole.
@@ -107,9 +110,10 @@ private:
     }
 
     /// Whether there are more blocks after this one, which then is added to the sums.
-    bool add_block(Part& part, std::size_t first) const {
+    bool add_block(Part& part, std::size_t first) {
         if (part.is_last()) return false;
         part.context.meet();
+        pass_portions_.renew(part.context.share.rank);
         part.add_losses_of_block(samples_.y);
         RowPrefetcher prefetch = samples_.next_rows(first + part.block.last, part.rows);
         part.gradients(blocks_->of_block(part.is_first()), {T(1)}, &prefetch);
@@ -125,20 +129,39 @@ private:
         return part.is_first() ? whole_targets() : blocks_->of_last();
     }
 
-    void forward(const Part& part) const {
+    void passes(Part& part, std::size_t first) {
+        const bool in_portions = path_.in_portions && part.context.share.size > 1;
+        if (in_portions) update_portions_.renew(part.context.share.rank);
+        part.next_block(samples_, first);
         switch (path_.passes) {
-            case Passes::kPlain: return part.forward(part.rows);
-            case Passes::kByColumns: return StepByColumns<T>{part, part.rows}.forward();
-            case Passes::kSmallHidden: return StepOfSmallHidden<T>{part}.forward(part.rows);
+            case Passes::kByColumns: {
+                StepByColumns<T> by_columns{part, part.rows,
+                                            in_portions ? &pass_portions_ : nullptr};
+                return in_order(
+                    part, first, [&] { by_columns.forward(); }, [&] { by_columns.backward(); });
+            }
+            case Passes::kSmallHidden: {
+                const StepOfSmallHidden<T> small_hidden{part};
+                return in_order(
+                    part, first, [&] { small_hidden.forward(part.rows); },
+                    [&] { small_hidden.backward(part.rows); });
+            }
+            case Passes::kPlain:
+                if (in_portions) {
+                    return StepInPortions<T>{part, samples_, first, pass_portions_}.run();
+                }
+                return in_order(
+                    part, first, [&] { part.forward(part.rows); },
+                    [&] { part.backward(part.rows, part.lowest_trainable); });
         }
     }
 
-    void backward(const Part& part) const {
-        switch (path_.passes) {
-            case Passes::kPlain: return part.backward(part.rows, part.lowest_trainable);
-            case Passes::kByColumns: return StepByColumns<T>{part, part.rows}.backward();
-            case Passes::kSmallHidden: return StepOfSmallHidden<T>{part}.backward(part.rows);
-        }
+    template <class Forward, class Backward>
+    void in_order(const Part& part, std::size_t first, Forward forward, Backward backward) const {
+        part.gather(samples_, first, part.rows);
+        forward();                                 // (1.1), (1.2)
+        part.output_delta(samples_.y, part.rows);  // (2.8), (2.9)
+        backward();                                // (2.4), (2.5), (2.12)
     }
 
     /// (2.6), (2.7) and (2.13), (2.14) in one: the update of a weight needs only its own gradient.
@@ -191,6 +214,7 @@ private:
     const TrainOptions& options_;
     const Conventions& conventions_;
     StepPath path_;
+    Portions pass_portions_, update_portions_;
     std::optional<Stored> stored_;
     std::optional<SumsOfRanks<T>> batch_sums_;
     std::optional<GradientSums<T>> blocks_;  ///< if a batch is divided into blocks

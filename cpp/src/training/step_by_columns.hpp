@@ -3,8 +3,12 @@
 /// In a split by rows every thread reads all weights, and transposes all of them in the backward
 /// pass. A wide layer is therefore split by its outputs, so that each weight is read by one core
 /// only, with a barrier before and after; on many threads by groups of rows too (`block_of`). Other
-/// layers are split by rows, as in the plain step. `step_path.hpp` decides when.
+/// layers are split by rows, as in the plain step. Of the outputs of a wide layer, a thread that
+/// has finished its own takes portions of those of slower threads (`threads/portions.hpp`).
+/// `step_path.hpp` decides when.
 #pragma once
+
+#include <utility>
 
 #include "propagation/propagate.hpp"
 #include "training/step_path.hpp"
@@ -42,37 +46,52 @@ void backward_in_order(Step& step, std::size_t lowest) {
 }
 
 template <class T>
-struct StepByColumns {
-    const Propagation<T>& pass;
-    Range rows;  ///< this thread's part of the batch
+class StepByColumns {
+public:
+    /// `rows`: this thread's part of the batch. `portions`: unless they are null, renewed.
+    StepByColumns(const Propagation<T>& pass, Range rows, Portions* portions)
+        : pass_(pass), rows_(rows), portions_(portions) {}
 
     void forward() { forward_in_order(*this); }
-    void backward() { backward_in_order(*this, pass.lowest_trainable); }
+    void backward() { backward_in_order(*this, pass_.lowest_trainable); }
 
-    std::size_t layers() const { return pass.layers.size(); }
-    bool wide(std::size_t i) const { return is_wide((*pass.running.layout)[i]); }
-    void meet() const { pass.context.meet(); }
-    void forward_rows(std::size_t i) const { pass.forward_layer(i, rows); }
-    void backward_rows(std::size_t i) const { pass.backward_layer(i, rows); }
-
-    /// This thread's part of `columns` values of the rows of the batch.
-    OutputBlock block(std::size_t columns) const {
-        return block_of(pass.context.share, pass.context.batch, padded(columns));
-    }
+    std::size_t layers() const { return pass_.layers.size(); }
+    bool wide(std::size_t i) const { return is_wide((*pass_.running.layout)[i]); }
+    void meet() const { pass_.context.meet(); }
+    void forward_rows(std::size_t i) const { pass_.forward_layer(i, rows_); }
+    void backward_rows(std::size_t i) const { pass_.backward_layer(i, rows_); }
 
     /// This thread's part of the nodes of layer i, and of the deltas before it.
-    void forward_columns(std::size_t i) const {
-        Rows<T>& out = pass.output(i);
-        const OutputBlock mine = block(pass.parameters[i].n);
-        dense_forward(pass.kernel, pass.weights(i), pass.activation(i), pass.inputs(i), mine.rows,
-                      mine.columns, out.row(0), out.stride, pass.scratch);
+    void forward_columns(std::size_t i) {
+        columns(pass_.parameters[i].n,
+                [&](const OutputBlock& block) { pass_.forward_block(i, block); });
     }
-    void backward_columns(std::size_t i) const {
-        const OutputBlock mine = block(pass.parameters[i].k);
-        dense_backward(pass.kernel, pass.weights(i), pass.work.deltas[i], mine.rows, mine.columns,
-                       pass.activation(i - 1), pass.output(i - 1), pass.work.deltas[i - 1],
-                       pass.scratch);
+    void backward_columns(std::size_t i) {
+        columns(pass_.parameters[i].k,
+                [&](const OutputBlock& block) { pass_.backward_block(i, block); });
     }
+
+private:
+    /// Calls f for this thread's part of `count` values of each row, and for what others have not
+    /// begun of theirs.
+    template <class F>
+    void columns(std::size_t count, F f) {
+        const Share share = pass_.context.share;
+        if (portions_ == nullptr) return f(block_of(share, pass_.context.batch, padded(count)));
+        const std::size_t begin = std::exchange(taken_, taken_ + Halves::kCount);
+        for (std::size_t i = 0; i < share.size; ++i) {
+            const Share owner{(share.rank + i) % share.size, share.size};
+            const OutputBlock all = block_of(owner, pass_.context.batch, padded(count));
+            portions_->take(owner.rank, {begin, taken_}, [&](std::size_t k) {
+                f({all.rows, Halves::of(all.columns, k - begin, kernels::kPanel)});
+            });
+        }
+    }
+
+    const Propagation<T>& pass_;
+    Range rows_;
+    Portions* portions_;
+    std::size_t taken_ = 0;  ///< portions of each thread
 };
 
 }  // namespace fastmlp

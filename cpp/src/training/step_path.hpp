@@ -23,9 +23,10 @@ struct StepPath {
     };
 
     Passes passes = Passes::kPlain;
-    bool in_blocks = false;  ///< repeats the passes: see blocks_of_batch.hpp
-    bool stored = false;     ///< replaces the update: see step_stored.hpp
-    bool one_row = false;    ///< replaces all of it: see step_of_one_row.hpp
+    bool in_blocks = false;    ///< repeats the passes: see blocks_of_batch.hpp
+    bool in_portions = false;  ///< that free threads take: see threads/portions.hpp
+    bool stored = false;       ///< replaces the update: see step_stored.hpp
+    bool one_row = false;      ///< replaces all of it: see step_of_one_row.hpp
 };
 
 /// Whether the outputs of a layer, rather than the rows of the batch, are split over threads: from
@@ -106,6 +107,21 @@ bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
     return batch == 1 && threads == 1 && plain_layers && plain_loss && by_element && unobserved;
 }
 
+/// Whether threads take portions of the passes of others: if each has enough work between two
+/// barriers, and no layer or loss needs the whole batch.
+template <class T>
+bool goes_in_portions(const Propagation<T>& pass, const Samples<T>& samples, int threads,
+                      std::size_t batch) {
+    constexpr double kLeastFlops = 16 * kPortionFlops;
+    const std::size_t rows = std::min(batch, pass.work.capacity);
+    const double flops = 4.0 * static_cast<double>(pass.running.layout->size() * rows);
+    const bool any_batch = std::any_of(
+        pass.layers.begin(), pass.layers.end(),
+        [](const Layer& layer) { return layer.normalization == Normalization::kBatch; });
+    return threads > 1 && flops / threads >= kLeastFlops && pass.loss.kind != Loss::kCustom &&
+           !samples.x.is_sparse && !pass.normalizes_inputs && !any_batch;
+}
+
 /// The path of a training in batches of `batch` samples, on `threads` threads.
 template <class T>
 StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
@@ -122,6 +138,8 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     } else if (goes_by_columns(pass.traits, *pass.running.layout, threads)) {
         path.passes = StepPath::Passes::kByColumns;
     }
+    path.in_portions = path.passes != StepPath::Passes::kSmallHidden &&
+                       goes_in_portions(pass, samples, threads, batch);
     return path;
 }
 

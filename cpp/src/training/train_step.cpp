@@ -32,6 +32,7 @@ public:
             return step(features, y, optimizer);
         } catch (...) {  // there was none: what another optimizer remembered is still good
             network_.set_optimizer_state(before);
+            room_.reset();  // its threads stopped anywhere in the step
             throw;
         }
     }
