@@ -48,6 +48,23 @@ print(json.dumps([_core.isa(), different]))
 """
 
 
+# Batches that are large enough for threads to take portions of each other's work, if dense.
+AFTER_DENSE = """
+import hashlib
+import numpy as np, scipy.sparse as sp
+import fastmlp as fm
+
+rng = np.random.default_rng(4)
+X, Z = (sp.random_array((512, 400), density=0.3, rng=rng, format="csr") for _ in "ab")
+y = rng.integers(0, 10, 512)
+for optimizer in (fm.SGD(0.05), fm.Adam()):
+    net = fm.Network([400, 256, 256, 10], seed=1)
+    for x in (X.toarray(), Z, Z.toarray(), X):
+        net.train_on_batch(x, y, optimizer)
+    print(hashlib.sha256(net.parameters.tobytes()).hexdigest())
+"""
+
+
 @pytest.fixture
 def data(rng, dtype):
     X = sparse.random_array((90, 50), density=0.05, rng=rng, dtype=dtype, format="csr")
@@ -74,6 +91,14 @@ def test_the_bits_of_dense_features(run_python, any_isa, threads):
     }
     done = run_python(EQUAL, **environment)
     assert json.loads(done.stdout) == [any_isa, []]
+
+
+def test_batches_of_both_kinds_in_turn(run_python):
+    results = {
+        run_python(AFTER_DENSE, FASTMLP_EXACT_THREADS="1", FASTMLP_NUM_THREADS=threads).stdout
+        for threads in "123"
+    }
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)

@@ -143,6 +143,11 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     return path;
 }
 
+/// Whether steps on this path may have sparse features, too, though it was chosen for dense ones.
+inline bool takes_sparse(const StepPath& path) {
+    return path.passes == StepPath::Passes::kPlain && !path.in_blocks && !path.in_portions;
+}
+
 /// Whether the current samples are trained row by row: any block of a stream may have weights,
 /// which that path ignores.
 template <class T>

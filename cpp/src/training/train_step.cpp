@@ -69,8 +69,7 @@ private:
                    loss_weights == network.loss_weights() && its_rows <= rows &&
                    needed <= threads && clipped == (optimizer.clip_norm != Optimizer::kUnlimited) &&
                    current.first == optimizer_state.first &&
-                   current.second == optimizer_state.second &&
-                   (!is_sparse || (path.passes == StepPath::Passes::kPlain && !path.in_blocks));
+                   current.second == optimizer_state.second && (!is_sparse || takes_sparse(path));
         }
 
         std::size_t rows;  ///< of a batch
