@@ -137,6 +137,8 @@ def read_checkpoint(value: object) -> Checkpoint | None:
     if value is None or isinstance(value, Checkpoint):
         return value
     if isinstance(value, str | bytes | os.PathLike):
+        if not os.fspath(value):  # named by the argument that has it
+            raise ValueError(f"checkpoint must have a name, got {os.fspath(value)!r}")
         return Checkpoint(value)
     raise TypeError(
         f"checkpoint must be a path, a Checkpoint or None, got {_validation.described(value)}"
