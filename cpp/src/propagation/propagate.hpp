@@ -415,7 +415,7 @@ struct Propagation {
 
     void gradients_of_layer(std::size_t i, const UpdateTarget<T>& target, GradientUse<T> use,
                             const UpdatePart& mine, RowPrefetcher* prefetch = nullptr) const {
-        if (is_sparse(i)) {
+        if (is_sparse(i)) {  // whole parts only: sparse samples have no portions
             sparse_update(kernel, target, work.input.sparse.data(), work.deltas[i], work.batch, use,
                           mine.share, sparse_columns, scratch);
         } else {

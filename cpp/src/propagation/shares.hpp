@@ -123,13 +123,14 @@ inline bool worth_portions(double weights, std::size_t batch) {
     return least >= kLeastWeights && 2 * least * static_cast<double>(batch) >= kPortionFlops;
 }
 
-/// One thread's part of the update of a layer: of the weights, panel by panel, from the fraction
-/// `first` to `last`; and its share of all other parameters, `with_vectors`.
+/// One thread's part of the update of a layer, or a portion of that: of the weights, panel by
+/// panel, the fraction from `first` to `last`; and its share of all other parameters,
+/// `with_vectors`.
 struct UpdatePart {
     Share share;
     double first = 0, last = 1;
     Pieces pieces{};
-    double begin = first, end = last;  ///< of the thread's part, if this is a portion of it
+    double begin = first, end = last;  ///< of the whole part, at whose ends it is cut more finely
     bool with_vectors = true;
 
     /// Calls f(column, width, rows) for the rows of each panel of weights (k, n), n padded.

@@ -108,10 +108,9 @@ bool goes_row_by_row(const Propagation<T>& pass, const TrainOptions& options,
 }
 
 /// Whether threads take portions of the passes of others: if each has enough work between two
-/// barriers, and no layer or loss needs the whole batch.
+/// barriers, and no layer or loss needs the whole batch. Of dense samples.
 template <class T>
-bool goes_in_portions(const Propagation<T>& pass, const Samples<T>& samples, int threads,
-                      std::size_t batch) {
+bool goes_in_portions(const Propagation<T>& pass, int threads, std::size_t batch) {
     constexpr double kLeastFlops = 16 * kPortionFlops;
     const std::size_t rows = std::min(batch, pass.work.capacity);
     const double flops = 4.0 * static_cast<double>(pass.running.layout->size() * rows);
@@ -119,7 +118,7 @@ bool goes_in_portions(const Propagation<T>& pass, const Samples<T>& samples, int
         pass.layers.begin(), pass.layers.end(),
         [](const Layer& layer) { return layer.normalization == Normalization::kBatch; });
     return threads > 1 && flops / threads >= kLeastFlops && pass.loss.kind != Loss::kCustom &&
-           !samples.x.is_sparse && !pass.normalizes_inputs && !any_batch;
+           !any_batch;
 }
 
 /// The path of a training in batches of `batch` samples, on `threads` threads.
@@ -138,8 +137,8 @@ StepPath choose_step_path(const Propagation<T>& pass, const Samples<T>& samples,
     } else if (goes_by_columns(pass.traits, *pass.running.layout, threads)) {
         path.passes = StepPath::Passes::kByColumns;
     }
-    path.in_portions = path.passes != StepPath::Passes::kSmallHidden &&
-                       goes_in_portions(pass, samples, threads, batch);
+    path.in_portions =
+        path.passes != StepPath::Passes::kSmallHidden && goes_in_portions(pass, threads, batch);
     return path;
 }
 
