@@ -4,6 +4,11 @@
 /// Every helper of a kernel is inlined: no calls, no separate symbols.
 #define FASTMLP_INLINE inline __attribute__((always_inline))
 
+/// Functions such as exp and tanh. `scalar.cpp` calls them instead.
+#ifndef FASTMLP_ELEMENTARY
+#define FASTMLP_ELEMENTARY FASTMLP_INLINE
+#endif
+
 #define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 
 /// What is rare, and needs more registers or room on the stack than what is common.

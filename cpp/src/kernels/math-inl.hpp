@@ -82,14 +82,14 @@ struct Math {
     using Reg = typename S::Reg;
     using C = MathConstants<Scalar>;
 
-    static FASTMLP_INLINE Reg exp(Reg x) {
+    static FASTMLP_ELEMENTARY Reg exp(Reg x) {
         x = S::max(S::set1(C::kExpLowest), S::min(S::set1(C::kExpHighest), x));
         Reg n, p;
         reduce(x, n, p);
         return S::scale2(S::add(one(), p), n);
     }
 
-    static FASTMLP_INLINE Reg log(Reg x) {
+    static FASTMLP_ELEMENTARY Reg log(Reg x) {
         const Reg smallest = S::set1(C::kSmallestNormal);
         const Reg raised = S::select_gt(smallest, x, S::mul(x, S::set1(C::kRaise)), x);
         const Reg by = S::select_gt(smallest, x, S::set1(C::kRaiseExponent), S::zero());
@@ -102,14 +102,14 @@ struct Math {
     }
 
     /// log(x) for x >= 1 or NaN: a softmax denominator.
-    static FASTMLP_INLINE Reg log_of_sum(Reg x) {
+    static FASTMLP_ELEMENTARY Reg log_of_sum(Reg x) {
         Reg mantissa, exponent;
         S::split(x, mantissa, exponent);
         return or_not_finite(x, log_parts(S::sub(mantissa, one()), exponent));
     }
 
     /// log(1 + exp(-|x|)), the softplus function less max(x, 0).
-    static FASTMLP_INLINE Reg log1p_exp_minus_abs(Reg x) {
+    static FASTMLP_ELEMENTARY Reg log1p_exp_minus_abs(Reg x) {
         const Reg e = exp(S::sub(S::zero(), S::abs(x)));
         const Reg split_at = S::set1(Scalar(0x1.a8279ap-2));              // sqrt(2) - 1
         const Reg half = S::mul(S::set1(Scalar(0.5)), S::sub(e, one()));  // 1 + e = 2 (1 + half)
@@ -118,20 +118,20 @@ struct Math {
     }
 
     /// 1 / (1 + exp(-x)), without intermediate overflow.
-    static FASTMLP_INLINE Reg sigmoid(Reg x) {
+    static FASTMLP_ELEMENTARY Reg sigmoid(Reg x) {
         const Reg e = exp(S::sub(S::zero(), S::abs(x)));
         return over_sum(S::select_gt(S::zero(), x, e, one()), one(), e);
     }
 
     /// t / (t + 2) with t = exp(2 |x|) - 1, without cancellation near 0.
-    static FASTMLP_INLINE Reg tanh(Reg x) {
+    static FASTMLP_ELEMENTARY Reg tanh(Reg x) {
         const Reg a = S::min(S::set1(C::kTanhHighest), S::abs(x));
         const Reg t = expm1_in_range(S::add(a, a));
         return S::copysign(over_sum(t, S::set1(Scalar(2)), t), x);
     }
 
     /// exp(x) - 1 for x <= 0, else 0.
-    static FASTMLP_INLINE Reg expm1(Reg x) {
+    static FASTMLP_ELEMENTARY Reg expm1(Reg x) {
         return expm1_in_range(S::max(S::set1(C::kExpLowest), S::min(S::zero(), x)));
     }
 
@@ -165,7 +165,7 @@ struct Math {
 
     /// t sigmoid(-t) = t e / (1 + e) with e = exp(-t), for t >= 0. t e is rounded once even if e
     /// alone would be subnormal.
-    static FASTMLP_INLINE Reg times_sigmoid_of_minus(Reg t) {
+    static FASTMLP_ELEMENTARY Reg times_sigmoid_of_minus(Reg t) {
         t = S::min(S::set1(C::kSiluHighest), t);
         Reg n, p;
         reduce(S::sub(S::zero(), t), n, p);
@@ -174,7 +174,7 @@ struct Math {
 
     /// relu(z) - z tanh(log(1 + exp(z))) = t e m / (1 + x q) with t = |z|, e = exp(-t) and
     /// q = 1 + x / 2; below 0 x = e and m = q, above x = 2 e and m = x. t e as above.
-    static FASTMLP_INLINE Reg mish_lost(Reg z) {
+    static FASTMLP_ELEMENTARY Reg mish_lost(Reg z) {
         const Reg t = S::min(S::set1(C::kSiluHighest), S::abs(z));
         Reg n, p;
         reduce(S::sub(S::zero(), t), n, p);
@@ -188,7 +188,7 @@ struct Math {
 
     /// t sigmoid(-v) with v = t (linear + cubic t^2), the argument of gelu_tanh, for t that is not
     /// below 0. v is computed with its rounding error, which exp(-v) would multiply by v.
-    static FASTMLP_INLINE Reg gelu_tanh_lost(Reg t) {
+    static FASTMLP_ELEMENTARY Reg gelu_tanh_lost(Reg t) {
         t = S::min(S::set1(C::kGeluTanhHighest), t);
         const Reg linear = S::set1(C::kGeluLinear), cubic = S::set1(C::kGeluCubic);
         const Reg square = S::mul(t, t), square_low = S::fma(t, t, S::sub(S::zero(), square));

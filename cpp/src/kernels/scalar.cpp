@@ -1,4 +1,9 @@
 /// The kernels for any machine: one lane, the baseline of the processor family.
+
+/// For one number they take longer than their calls, and inlined they would take more room than
+/// most kernels.
+#define FASTMLP_ELEMENTARY inline __attribute__((noinline))
+
 #include "kernels/simd_scalar.hpp"
 #include "kernels/table-inl.hpp"
 
