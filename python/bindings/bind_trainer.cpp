@@ -229,11 +229,11 @@ py::object fit_ready(LockedNetwork<T>& model, py::handle x, const py::object& y,
     call_threads(model.network, batch, settings.n_threads);
     const Targets<T> targets = borrow_targets<T>(ready);
     const int threads = training_threads(model.network, batch, settings.n_threads, 1);
+    const Callables none{py::none(), py::none(), py::none()};  // only Python's lock may count them
     std::vector<EpochReport> reports;
     try {
         Unlocked unlocked;  // all arrays are held by this frame
-        const TrainOptions options =
-            with_callbacks(settings, {py::none(), py::none(), py::none()}, unlocked);
+        const TrainOptions options = with_callbacks(settings, none, unlocked);
         const Writing writing(model, Access::kTraining, unlocked);
         Conventions conventions;
         conventions.searches_features = true;
