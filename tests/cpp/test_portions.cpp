@@ -154,7 +154,6 @@ struct Problem {
                   tall,
                   {kOutputs, Activation::kIdentity}};
     }
-    Network<float> network() const { return {kFeatures, layers, Loss::kMeanSquaredError, 1}; }
     MatrixView<const float> samples() const { return {x.data(), kRows, kFeatures, kFeatures}; }
     Targets<float> targets() const {
         return Targets<float>::of_values({y.data(), kRows, kOutputs, kOutputs});
@@ -165,11 +164,42 @@ struct Problem {
     std::vector<float> y = numbers<float>(kRows * kOutputs, 2);
 };
 
+/// What all threads of a step have in common.
+struct Common {
+    Common(const std::vector<Layer>& layers, const Optimizer& optimizer, int members)
+        : network(Problem::kFeatures, layers, Loss::kMeanSquaredError, 1),
+          state(prepared(network, optimizer)), work(network.layout(), layers, Problem::kRows),
+          samples(problem.samples(), problem.targets()), pass(network, state.parameters(), work),
+          of_passes(static_cast<std::size_t>(members)),
+          of_gradients(static_cast<std::size_t>(members)), team(members) {
+        state.load();
+        work.input.expect(samples.x, work.capacity);
+        CHECK(team.size() == members);
+    }
+
+    /// The parameters after all steps, the last one on one thread.
+    std::vector<float> parameters();
+
+    Problem problem;
+    Network<float> network;
+    PackedState<float> state;
+    Workspace<float> work;
+    Samples<float> samples;
+    Propagation<float> pass;
+    Portions of_passes, of_gradients;
+    ThreadTeam team;
+
+private:
+    static Network<float>& prepared(Network<float>& network, const Optimizer& optimizer) {
+        network.prepare_optimizer(optimizer);
+        return network;
+    }
+};
+
 const StepRules<float> kRules = step_rules<float>(Optimizer{}, {0.1, 3});
 
-/// A step on one thread after those of a team, whose portions are all taken.
-void step_alone(const Propagation<float>& pass, const Samples<float>& samples,
-                const PackedState<float>& state, Portions& of_gradients) {
+/// On one thread, after steps of a team, all portions are taken.
+std::vector<float> Common::parameters() {
     BlockPass<float> part(pass);
     part.portions = &of_gradients;
     part.begin(samples, 0, Problem::kRows, {.training = true});
@@ -178,25 +208,16 @@ void step_alone(const Propagation<float>& pass, const Samples<float>& samples,
     part.output_delta(samples.y, part.rows);
     part.backward(part.rows, part.lowest_trainable);
     part.gradients(state.targets(), {1.0F / Problem::kRows, &kRules});
+    state.store();
+    return {network.parameters()->begin(), network.parameters()->end()};
 }
 
 /// The parameters after two steps of `members` threads, of which one begins with its passes, and
 /// with the gradients, when all others have done what they can; and one step alone.
 std::vector<float> stepped(const Optimizer& optimizer, int members, int slow) {
-    const Problem problem;
-    Network<float> network = problem.network();
-    network.prepare_optimizer(optimizer);
-    PackedState<float> state(network);
-    state.load();
-    Workspace<float> work(network.layout(), network.layers(), Problem::kRows);
-    const Samples<float> samples(problem.samples(), problem.targets());
-    work.input.expect(samples.x, work.capacity);
-    const Propagation<float> pass(network, state.parameters(), work);
-    Portions of_passes(static_cast<std::size_t>(members));
-    Portions of_gradients(static_cast<std::size_t>(members));
-    ThreadTeam team(members);
-    CHECK(team.size() == members);
+    Common common(Problem{}.layers, optimizer, members);
     std::atomic<int> ended{0}, wrong{0};
+    auto& [problem, network, state, work, samples, pass, of_passes, of_gradients, team] = common;
     team.run([&](int rank) {
         BlockPass<float> part(pass);
         part.portions = &of_gradients;
@@ -222,33 +243,20 @@ std::vector<float> stepped(const Optimizer& optimizer, int members, int slow) {
         }
     });
     CHECK(wrong == 0);
-    step_alone(pass, samples, state, of_gradients);
-    state.store();
-    return {network.parameters()->begin(), network.parameters()->end()};
+    return common.parameters();
 }
 
 /// The parameters after two steps by columns, of which one thread begins each pass late.
 std::vector<float> stepped_by_columns(int members, int slow) {
     const CacheSizes small{std::size_t{1} << 14, std::size_t{1} << 16};
     assume_cache_sizes(&small);
-    const Problem problem;
-    Network<float> network(Problem::kFeatures,
-                           {{240, Activation::kRelu},
-                            {528, Activation::kIdentity},
-                            {144, Activation::kRelu},
-                            {Problem::kOutputs, Activation::kIdentity}},
-                           Loss::kMeanSquaredError, 1);
-    PackedState<float> state(network);
-    state.load();
-    Workspace<float> work(network.layout(), network.layers(), Problem::kRows);
-    const Samples<float> samples(problem.samples(), problem.targets());
-    work.input.expect(samples.x, work.capacity);
-    const Propagation<float> pass(network, state.parameters(), work);
-    CHECK(goes_by_columns(pass.traits, network.layout(), 2));
-    Portions of_passes(static_cast<std::size_t>(members));
-    Portions of_gradients(static_cast<std::size_t>(members));
-    ThreadTeam team(members);
-    CHECK(team.size() == members);
+    Common common({{240, Activation::kRelu},
+                   {528, Activation::kIdentity},
+                   {144, Activation::kRelu},
+                   {Problem::kOutputs, Activation::kIdentity}},
+                  Optimizer{}, members);
+    CHECK(goes_by_columns(common.pass.traits, common.network.layout(), 2));
+    auto& [problem, network, state, work, samples, pass, of_passes, of_gradients, team] = common;
     team.run([&](int rank) {
         BlockPass<float> part(pass);
         const auto late = [&] {
@@ -270,10 +278,9 @@ std::vector<float> stepped_by_columns(int members, int slow) {
             team.barrier(rank);
         }
     });
-    step_alone(pass, samples, state, of_gradients);
-    state.store();
+    const std::vector<float> parameters = common.parameters();
     assume_cache_sizes(nullptr);
-    return {network.parameters()->begin(), network.parameters()->end()};
+    return parameters;
 }
 
 void test_bits() {

@@ -375,9 +375,9 @@ struct Propagation {
     void gradients(const std::vector<UpdateTarget<T>>& targets, GradientUse<T> use,
                    RowPrefetcher* prefetch = nullptr) const {
         const Share share = context.share;
-        const double all = divided_weights();
-        const double mine = all / static_cast<double>(share.size);
-        if (share.size == 1 || !portions || !worth_portions(mine, work.batch)) {
+        if (share.size == 1) return gradients_of({share, 0}, targets, use, prefetch);
+        const double all = divided_weights(), mine = all / static_cast<double>(share.size);
+        if (!portions || !worth_portions(mine, work.batch)) {
             return gradients_of(UpdateParts(share, all), targets, use, prefetch);
         }
         for (std::size_t i = 0; i < share.size; ++i) {
@@ -406,7 +406,6 @@ struct Propagation {
     }
     double divided_weights() const {
         double sum = 0;
-        if (context.share.size == 1) return sum;
         for (std::size_t i = lowest_trainable; i < layers.size(); ++i) {
             if (traits[i].trainable) sum += divided_weights(i);
         }
