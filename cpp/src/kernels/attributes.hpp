@@ -4,12 +4,12 @@
 /// Every helper of a kernel is inlined: no calls, no separate symbols.
 #define FASTMLP_INLINE inline __attribute__((always_inline))
 
-/// Functions such as exp and tanh. `scalar.cpp` calls them instead.
+#define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
+
+/// So are exp, tanh and the like, unless an instruction set calls them (`scalar.cpp`).
 #ifndef FASTMLP_ELEMENTARY
 #define FASTMLP_ELEMENTARY FASTMLP_INLINE
 #endif
-
-#define FASTMLP_INLINE_LAMBDA __attribute__((always_inline))
 
 /// What is rare, and needs more registers or room on the stack than what is common.
 #define FASTMLP_NOINLINE __attribute__((noinline))

@@ -291,10 +291,10 @@ void ThreadTeam::choose_size(bool struggled) noexcept {
                              std::memory_order_relaxed);
         rest_until_ = now + next_rest_;
         next_rest_ = std::min<Clock::duration>(2 * next_rest_, kLongRest);
-        awake_ = Clock::duration::zero();
+        worked_ = Clock::duration::zero();
     } else if (size_ > 1) {
-        awake_ += Clock::now() - run_start_;
-        if (awake_ >= kShortRest) next_rest_ = kShortRest;
+        worked_ += Clock::now() - run_start_;
+        if (worked_ >= kShortRest) next_rest_ = kShortRest;
     }
     size_ = rests() ? 1 : allowed();
 }

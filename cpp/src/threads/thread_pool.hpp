@@ -178,7 +178,7 @@ private:
     Patience patience_;  // for members that are asleep
     Clock::time_point rest_until_{};
     Clock::duration next_rest_{kShortRest};
-    Clock::duration awake_{};  // since the last rest
+    Clock::duration worked_{};  // since the last rest
     MeetingPlace own_place_;
     MeetingPlace* place_ = &own_place_;
     Member* members_ = nullptr;
