@@ -105,17 +105,20 @@ def interpreter(options: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def spin(cpu: int) -> None:
-    """Keep a processor busy."""
+def take_processor(cpu: int, share: float, turn: float) -> None:
+    """Compute for a share of each turn, in seconds, and sleep for the rest."""
     os.sched_setaffinity(0, [cpu])
     while True:
-        pass
+        compute(share * turn)
+        if share < 1:
+            time.sleep((1 - share) * turn)
 
 
 @contextmanager
-def busy_processor(cpu: int) -> Iterator[None]:
-    """Have another process keep the processor busy."""
-    process = multiprocessing.get_context("spawn").Process(target=spin, args=(cpu,), daemon=True)
+def busy_processor(cpu: int, share: float = 1.0, turn: float = 0.001) -> Iterator[None]:
+    """Have another process take a share of the processor."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=take_processor, args=(cpu, share, turn), daemon=True)
     process.start()
     time.sleep(0.5)
     try:

@@ -10,17 +10,15 @@ its time: the column `fixed`. If all processors were used as far as they are fre
 """
 
 import argparse
-import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 import fastmlp as fm
 from contest import Table, write_json
+from short_fits import busy_processor
 
 NETWORKS = (
     ((784, 512, 512, 10), 128),
@@ -29,31 +27,6 @@ NETWORKS = (
     ((1024, 1024, 1024, 10), 512),
 )
 ROUNDS, SECONDS = 9, 0.2
-
-
-def compute_in_turns(cpu: int, share: float, turn: float) -> None:
-    """Take a part of a processor."""
-    os.sched_setaffinity(0, [cpu])
-    while True:
-        end = time.perf_counter() + share * turn
-        while time.perf_counter() < end:
-            pass
-        time.sleep((1 - share) * turn)
-
-
-@contextmanager
-def taken(cpu: int, share: float, turn: float) -> Iterator[None]:
-    """Have another process take a part of the processor."""
-    process = multiprocessing.get_context("spawn").Process(
-        target=compute_in_turns, args=(cpu, share, turn), daemon=True
-    )
-    process.start()
-    time.sleep(0.5)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.join()
 
 
 class Steps:
@@ -81,7 +54,7 @@ def row_of(sizes: tuple[int, ...], batch: int, options: argparse.Namespace) -> d
     quiet, beside = [], []
     for _ in range(ROUNDS):
         quiet.append(steps.microseconds())
-        with taken(cpus[-1], options.share, options.turn):
+        with busy_processor(cpus[-1], options.share, options.turn):
             beside.append(steps.microseconds())
     ratios = np.array(beside) / min(quiet)
     return {
