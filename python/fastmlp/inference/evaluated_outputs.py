@@ -88,8 +88,9 @@ def _terms(loss: Loss, outputs: NDArray[np.float64], y: NDArray[np.float64]) -> 
             return np.where(error < 0, -loss.parameter * error, (1 - loss.parameter) * error)
         case "mean_absolute_error":
             return size
-        case _:
+        case "mean_squared_error":
             return error**2
+    raise AssertionError(f"no terms of {loss!r}")
 
 
 def _clipped(p: NDArray[np.float64]) -> NDArray[np.float64]:
